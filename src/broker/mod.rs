@@ -1,0 +1,5 @@
+//! The core: rooms.
+
+mod config;
+
+pub use config::{BrokerConfig, RoomConfig};

@@ -1,0 +1,5 @@
+//! The live edge.
+
+mod config;
+
+pub use config::GatewayConfig;

@@ -1,0 +1,5 @@
+//! Konvert, a realtime message broker server for chat.
+
+pub mod broker;
+pub mod gateway;
+pub mod journal;
