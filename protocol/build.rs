@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut config = Config::new();
     config.bytes(["."]);
-    
+
     for message in &schema.file[0].message_type {
         let name = message.name();
         // Frames hold a oneof whose name is the key on the wire; `frame.rs` writes their serde by hand.

@@ -21,7 +21,9 @@ mod serde_forms;
 
 pub use codes::{CloseAdvice, CloseCode, ErrorCode};
 pub use encoding::{DecodeError, Encoding, Frame, Frames};
-pub use names::{MESSAGE_ID_BYTES_MAX, NameError, ROOM_NAME_BYTES_MAX, USER_ID_BYTES_MAX, check_message_id, check_room, check_user};
+pub use names::{
+    MESSAGE_ID_BYTES_MAX, NameError, ROOM_NAME_BYTES_MAX, USER_ID_BYTES_MAX, check_message_id, check_room, check_user,
+};
 
 /// Types made from `konvert.proto`.
 pub mod v1 {

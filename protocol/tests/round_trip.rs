@@ -17,18 +17,20 @@ fn message() -> impl Strategy<Value = v1::Message> {
         ("[a-z]{0,9}", 0u64..1 << 53, "[!-~]{0,20}", any::<String>(), payload(), any::<bool>()),
         (0..2i32, proptest::option::of((0..6i32, 0u64..1 << 53)), 0u64..1 << 53),
     )
-        .prop_map(|((room, offset, sender, sender_name, payload, erased), (kind, relation, ordinal))| v1::Message {
-            room,
-            offset,
-            message_id: sender.clone(),
-            sender,
-            sender_name,
-            payload,
-            erased,
-            kind,
-            relation: relation.map(|(kind, offset)| v1::Relation { kind, offset }),
-            ordinal,
-            time_ms: offset,
+        .prop_map(|((room, offset, sender, sender_name, payload, erased), (kind, relation, ordinal))| {
+            v1::Message {
+                room,
+                offset,
+                message_id: sender.clone(),
+                sender,
+                sender_name,
+                payload,
+                erased,
+                kind,
+                relation: relation.map(|(kind, offset)| v1::Relation { kind, offset }),
+                ordinal,
+                time_ms: offset,
+            }
         })
 }
 
