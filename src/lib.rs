@@ -1,5 +1,6 @@
 //! Konvert, a realtime message broker server for chat.
 
+pub mod auth;
 pub mod broker;
 pub mod gateway;
 pub mod journal;
