@@ -59,10 +59,15 @@ fn vectors_cover_the_whole_schema() {
             note(&schema, frame, value, &mut seen);
         }
     }
-    let fields =
-        schema.messages.iter().flat_map(|(name, fields)| fields.iter().map(move |f| format!("{name}.{}", f.name)));
+    let fields = schema
+        .messages
+        .iter()
+        .flat_map(|(name, message)| message.fields.iter().map(move |field| format!("{name}.{}", field.name)));
     // The first value of an enum is its default, which is written by leaving it out.
-    let values = schema.enums.iter().flat_map(|(name, values)| values[1..].iter().map(move |v| format!("{name}={v}")));
+    let values = schema
+        .enums
+        .iter()
+        .flat_map(|(name, of)| of.values[1..].iter().map(move |value| format!("{name}={}", value.1)));
     let missing: Vec<_> = fields.chain(values).filter(|item| !seen.contains(item)).collect();
     assert!(missing.is_empty(), "no vector carries {missing:?}");
 }
@@ -124,7 +129,7 @@ fn decodes_to<F: Frame + PartialEq + std::fmt::Debug>(vector: &Value, cases: &[c
 
 /// Notes which fields and enum values of the schema a frame carries.
 fn note(schema: &Schema, message: &str, value: &Value, seen: &mut BTreeSet<String>) {
-    for field in &schema.messages[message] {
+    for field in &schema.messages[message].fields {
         let Some(value) = value.get(&field.name) else { continue };
         seen.insert(format!("{message}.{}", field.name));
         let Some(of) = &field.of else { continue };
