@@ -2,5 +2,6 @@
 
 pub mod auth;
 pub mod broker;
+pub mod config;
 pub mod gateway;
 pub mod journal;

@@ -1,0 +1,194 @@
+//! Which values are possible, alone and together.
+//!
+//! Owns the allowed ranges and the contradictions. Every rule names the setting, its value, what is allowed, and what
+//! would work. Refuses to change anything: a value that cannot work stops the start.
+
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use konvert_protocol::check_room;
+
+use super::{Config, Problem};
+
+const DAY_S: u64 = 24 * 3_600;
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// What an envelope and a frame add to a payload, bytes: names of 128 bytes, an id of 64, numbers.
+const ENVELOPE_BYTES: u64 = 1_024;
+
+/// Everything wrong with the settings.
+pub(super) fn check(config: &Config) -> Vec<Problem> {
+    let mut problems = ranges(config);
+    problems.extend(contradictions(config));
+    problems.extend(rooms(config));
+    problems.extend(origins(config));
+    problems.extend(keys(config));
+    problems
+}
+
+/// Each number within what can work, told with its default.
+fn ranges(config: &Config) -> Vec<Problem> {
+    let (auth, gateway, broker, journal) = (&config.auth, &config.gateway, &config.broker, &config.journal);
+    let default = Config::default();
+    let mut problems = Vec::new();
+    macro_rules! within {
+        ($($section:ident . $key:ident in $range:expr, $unit:literal;)+) => {
+            $(problems.extend(range(
+                concat!(stringify!($section), ".", stringify!($key)),
+                u64::try_from($section.$key).unwrap_or(u64::MAX),
+                $range,
+                $unit,
+                &default.$section.$key,
+            ));)+
+        };
+    }
+    within! {
+        auth.guest_token_s in 60..=3_650 * DAY_S, "seconds";
+        gateway.shards in 0..=1_024, "threads";
+        gateway.connections_max in 1..=10_000_000, "connections";
+        gateway.connections_per_user in 1..=10_000_000, "connections";
+        gateway.pending_per_address in 1..=10_000_000, "connections";
+        gateway.pending_max in 1..=10_000_000, "connections";
+        gateway.connect_timeout_ms in 100..=60_000, "milliseconds";
+        gateway.heartbeat_ms in 1_000..=600_000, "milliseconds";
+        gateway.message_bytes in 2 * KIB..=16 * MIB, "bytes";
+        gateway.frames_per_message in 1..=65_536, "frames";
+        gateway.rooms_per_connection in 1..=1_000_000, "rooms";
+        gateway.commands_per_second in 1..=1_000_000, "commands";
+        gateway.publishes_per_second in 1..=1_000_000, "publishes";
+        gateway.signals_per_second in 1..=1_000_000, "signals";
+        gateway.outbox_count in 16..=1_000_000, "frames";
+        gateway.outbox_bytes in 16 * KIB..=GIB, "bytes";
+        gateway.outbox_stall_ms in 100..=600_000, "milliseconds";
+        gateway.drain_jitter_ms in 0..=600_000, "milliseconds";
+        broker.payload_bytes in 1..=MIB, "bytes";
+        broker.signal_bytes in 1..=MIB, "bytes";
+        broker.history_page in 1..=10_000, "messages";
+        broker.history_page_bytes in KIB..=16 * MIB, "bytes";
+        broker.presence_tick_ms in 10..=60_000, "milliseconds";
+        broker.presence_linger_ms in 0..=600_000, "milliseconds";
+        broker.presence_list_max in 0..=1_000_000, "users";
+        broker.rooms_max in 1..=100_000_000, "rooms";
+        journal.queue_count in 16..=16_000_000, "entries";
+        journal.queue_bytes in MIB..=16 * GIB, "bytes";
+        journal.recent_bytes in 0..=1_024 * GIB, "bytes";
+        journal.cache_bytes in MIB..=1_024 * GIB, "bytes";
+        journal.free_bytes_min in MIB..=1_024 * GIB, "bytes";
+        journal.ballast_bytes in 0..=GIB, "bytes";
+        journal.partition_bytes in 16 * MIB..=1_024 * GIB, "bytes";
+        journal.erase_within_ms in 1_000..=365 * DAY_S * 1_000, "milliseconds";
+    }
+    problems
+}
+
+fn range(key: &str, value: u64, allowed: RangeInclusive<u64>, unit: &str, default: &dyn Display) -> Option<Problem> {
+    let (least, most) = (*allowed.start(), *allowed.end());
+    (!allowed.contains(&value)).then(|| {
+        let message = format!("{value} is impossible, allowed are {least} to {most} {unit}.");
+        Problem::new(key, message, format!("The default is {default}."))
+    })
+}
+
+/// Numbers that are possible alone but not together: what is accepted at one place must fit through the next.
+fn contradictions(config: &Config) -> Vec<Problem> {
+    let (gateway, broker, journal) = (&config.gateway, &config.broker, &config.journal);
+    // JSON carries a payload as base64, 4 bytes for 3.
+    let on_wire = |payload: usize| payload as u64 / 3 * 4 + ENVELOPE_BYTES;
+    let at_least = [
+        (
+            "gateway.message_bytes",
+            gateway.message_bytes as u64,
+            on_wire(broker.payload_bytes),
+            "broker.payload_bytes",
+            "a message carries a payload as base64 and its envelope",
+        ),
+        (
+            "gateway.message_bytes",
+            gateway.message_bytes as u64,
+            on_wire(broker.signal_bytes),
+            "broker.signal_bytes",
+            "a message carries a signal as base64 and its envelope",
+        ),
+        (
+            "gateway.outbox_bytes",
+            gateway.outbox_bytes as u64,
+            2 * on_wire(broker.payload_bytes.max(broker.history_page_bytes)),
+            "broker.history_page_bytes",
+            "an outbox must hold two history pages",
+        ),
+        (
+            "broker.history_page_bytes",
+            broker.history_page_bytes as u64,
+            broker.payload_bytes as u64,
+            "broker.payload_bytes",
+            "a history page must hold the longest message",
+        ),
+        (
+            "journal.queue_bytes",
+            journal.queue_bytes as u64,
+            16 * (broker.payload_bytes as u64 + ENVELOPE_BYTES),
+            "broker.payload_bytes",
+            "the queue must hold 16 of the longest messages",
+        ),
+        (
+            "broker.rooms_max",
+            broker.rooms_max as u64,
+            broker.rooms.len() as u64,
+            "broker.rooms",
+            "the rooms that exist from the start count",
+        ),
+    ];
+    let broken = at_least.into_iter().filter(|&(_, value, least, ..)| value < least);
+    let tell = |(key, value, least, other, why): (&str, u64, u64, &str, &str)| {
+        let message = format!("{value} is too little for `{other}`: {why}.");
+        Problem::new(key, message, format!("Set it to {least} or more, or lower `{other}`."))
+    };
+    broken.map(tell).collect()
+}
+
+fn rooms(config: &Config) -> Vec<Problem> {
+    let mut names = HashSet::new();
+    let mut problems = Vec::new();
+    for (i, room) in config.broker.rooms.iter().enumerate() {
+        let key = format!("broker.rooms.{i}.name");
+        if let Err(error) = check_room(&room.name) {
+            let hint = "Room names are 1 to 128 of ASCII letters, digits and - _ . : @ / +";
+            problems.push(Problem::new(key, format!("{:?} {error}.", room.name), hint));
+        } else if !names.insert(&room.name) {
+            problems.push(Problem::new(key, format!("{:?} is there twice.", room.name), "Remove one."));
+        }
+    }
+    problems
+}
+
+/// A browser sends `scheme://host[:port]`, in lower case and without a path; anything else would never match.
+fn origins(config: &Config) -> Vec<Problem> {
+    let possible = |origin: &str| {
+        let Some((scheme, host)) = origin.split_once("://") else { return origin == "*" || origin == "null" };
+        !scheme.is_empty()
+            && !host.is_empty()
+            && !origin.contains(|c: char| c.is_ascii_uppercase() || c.is_whitespace())
+            && !host.contains(['/', '*', '?', '#', '@'])
+    };
+    let wrong = config.gateway.origins.iter().enumerate().filter(|(_, origin)| !possible(origin));
+    let tell = |(i, origin): (usize, &String)| {
+        let message = format!("{origin:?} is not an origin.");
+        Problem::new(
+            format!("gateway.origins.{i}"),
+            message,
+            "Write it like https://chat.example or *, without a path.",
+        )
+    };
+    wrong.map(tell).collect()
+}
+
+/// Where a key comes from. Whether it is one is seen when the real thing is made of it.
+fn keys(config: &Config) -> Vec<Problem> {
+    let both_or_neither =
+        config.auth.keys.iter().enumerate().filter(|(_, key)| key.pem.is_some() == key.pem_file.is_some());
+    let tell = |(i, _)| Problem::new(format!("auth.keys.{i}"), "needs exactly one of `pem` and `pem_file`.", "");
+    both_or_neither.map(tell).collect()
+}
