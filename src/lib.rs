@@ -5,3 +5,5 @@ pub mod broker;
 pub mod config;
 pub mod gateway;
 pub mod journal;
+pub mod metrics;
+pub mod rest;

@@ -1,0 +1,120 @@
+//! The routes answer as documented.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::*;
+
+struct Answer {
+    status: StatusCode,
+    headers: axum::http::HeaderMap,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+async fn ask(facts: HealthFacts, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let health = Arc::new(move || facts.clone());
+    let router = router(RestState { health, metrics: crate::metrics::install(), started: Instant::now() });
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+async fn get_path(path: &str) -> Answer {
+    ask(HealthFacts::default(), "GET", path, &[]).await
+}
+
+#[tokio::test]
+async fn health_tells_reasons() {
+    let fine = HealthFacts { free_bytes: Some(3 << 20), free_bytes_min: 1 << 20, ..HealthFacts::default() };
+    for (facts, status, want) in [
+        (fine.clone(), 200, vec![]),
+        (
+            HealthFacts { read_only: Some("disk full".into()), ..fine.clone() },
+            503,
+            vec!["journal read-only: disk full"],
+        ),
+        (HealthFacts { draining: true, ..fine.clone() }, 503, vec!["draining: the server is shutting down"]),
+        (HealthFacts { damage: vec!["room 3".into()], ..fine.clone() }, 200, vec!["journal damaged: room 3"]),
+        (
+            HealthFacts { free_bytes: Some((2 << 20) - 1), ..fine.clone() },
+            200,
+            vec!["low disk: 1 MiB free, the journal turns read-only below 1 MiB"],
+        ),
+        (HealthFacts { free_bytes: None, ..fine.clone() }, 200, vec![]),
+    ] {
+        for path in ["/api/health", "/api/health/ready"] {
+            let answer = ask(facts.clone(), "GET", path, &[]).await;
+            assert_eq!(answer.status, status, "{facts:?}");
+            let health = answer.json();
+            assert_eq!(health["status"], if status == 200 { "ready" } else { "not_ready" });
+            assert_eq!(health["reasons"], serde_json::json!(want));
+            assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+            assert!(health["uptime_s"].is_u64());
+        }
+        let live = ask(facts, "GET", "/api/health/live", &[]).await;
+        assert_eq!((live.status.as_u16(), live.json()["status"].as_str()), (200, Some("live")));
+    }
+}
+
+#[tokio::test]
+async fn metrics_are_text() {
+    let answer = get_path("/metrics").await;
+    assert!(answer.header("content-type").starts_with("text/plain"));
+    assert!(answer.body.contains("process_resident_memory_bytes "), "{}", answer.body);
+}
+
+#[tokio::test]
+async fn errors_are_problem_details() {
+    for (method, path, status, name) in [
+        ("GET", "/api", 404, "not_found"),
+        ("GET", "/api/nothing", 404, "not_found"),
+        ("GET", "/nothing.js", 404, "not_found"),
+        ("GET", "/../Cargo.toml", 404, "not_found"),
+        ("GET", "/..%2fCargo.toml", 404, "not_found"),
+        ("GET", "/README.md", 404, "not_found"),
+        ("GET", "/tests/x.js", 404, "not_found"),
+        ("POST", "/nothing", 404, "not_found"),
+        ("POST", "/api/health", 405, "method_not_allowed"),
+        ("DELETE", "/metrics", 405, "method_not_allowed"),
+    ] {
+        let answer = ask(HealthFacts::default(), method, path, &[]).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{method} {path}");
+        assert_eq!((&answer.json()["name"], &answer.json()["status"]), (&name.into(), &status.into()));
+        assert_eq!(answer.header("allow").is_empty(), status == 404, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_is_secured() {
+    for path in ["/", "/metrics", "/api/health", "/api/nothing", "/nothing"] {
+        let answer = get_path(path).await;
+        let policy = answer.header("content-security-policy");
+        assert!(
+            policy.starts_with("default-src 'self';") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert!(!policy.contains("unsafe"), "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+    }
+}
