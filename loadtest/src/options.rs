@@ -1,0 +1,164 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::thresholds::Threshold;
+
+/// Load, loss and torture tester for Konvert.
+///
+/// Every scenario starts a server of its own unless --url names one. Figures it prints can be demanded by
+/// --assert NAME<=NUMBER[UNIT]; a demand that fails, a lost message or an invalid run end with exit code 1.
+#[derive(Debug, Parser)]
+#[command(version, name = "konvert-loadtest")]
+pub struct Options {
+    /// What to do.
+    #[command(subcommand)]
+    pub scenario: Scenario,
+    /// Settings of all scenarios.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Settings of all scenarios.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// A running server: ws://HOST:PORT[/PATH]. Without it the tester starts one.
+    #[arg(long, global = true)]
+    pub url: Option<String>,
+    /// The server binary to start; by default `konvert` beside this program.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub server: Option<PathBuf>,
+    /// A setting of the started server, such as gateway.shards=1. May be repeated.
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Token for every connection to --url.
+    #[arg(long, global = true, env = "KONVERT_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Secret of the server at --url, to make a token for each user: <data>/secret.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// Process id of the server at --url, to measure its CPU and memory.
+    #[arg(long, global = true)]
+    pub pid: Option<u32>,
+    /// Where the started server keeps its data; by default a temporary directory, removed afterwards.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Bind the started server to core 0 and the tester to core 1.
+    #[arg(long, global = true)]
+    pub pin: bool,
+    /// Seed of everything random; printed, and random itself when absent.
+    #[arg(long, global = true)]
+    pub seed: Option<u64>,
+    /// Write the report as JSON to this file, or to the output with `-`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the report as one self-contained HTML page.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Demand on a figure, such as 'p99<=5ms' or 'lost==0'. May be repeated.
+    #[arg(long = "assert", global = true, value_name = "CONDITION")]
+    pub thresholds: Vec<Threshold>,
+    /// No progress bars.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Scenario {
+    /// One room with many subscribers: delay, loss and the server's CPU per delivery.
+    Fanout(Fanout),
+    /// Many rooms with few subscribers each.
+    Rooms(Rooms),
+    /// Connections per second and the server's CPU per connection.
+    Connect(Connect),
+    /// The bare loop that fan-out is measured against; `limit` starts it by itself.
+    LimitServer(LimitServer),
+}
+
+/// What is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Durable messages.
+    Message,
+    /// Signals, which are never stored.
+    Signal,
+}
+
+/// How publishing goes.
+#[derive(Debug, Clone, Args)]
+pub struct Traffic {
+    /// What is published.
+    #[arg(long, value_enum, default_value = "message")]
+    pub kind: Kind,
+    /// Publishes per second, all rooms together, by a fixed schedule.
+    #[arg(long, default_value_t = 10.0)]
+    pub rate: f64,
+    /// Publish as fast as deliveries come back, this many publishes under way, instead of by --rate.
+    #[arg(long, value_name = "IN_FLIGHT")]
+    pub saturate: Option<u64>,
+    /// Bytes of a payload, at least 16.
+    #[arg(long, default_value_t = 128)]
+    pub payload: usize,
+    /// Publishing connections.
+    #[arg(long, default_value_t = 1)]
+    pub publishers: usize,
+    /// Measure for this long, seconds.
+    #[arg(long, default_value_t = 10.0)]
+    pub seconds: f64,
+    /// Publish for this long before measuring, seconds.
+    #[arg(long, default_value_t = 1.0)]
+    pub warmup: f64,
+}
+
+/// One room.
+#[derive(Debug, Clone, Args)]
+pub struct Fanout {
+    /// Subscribers of the room.
+    #[arg(long, default_value_t = 1000)]
+    pub subscribers: usize,
+    /// How publishing goes.
+    #[command(flatten)]
+    pub traffic: Traffic,
+}
+
+/// Many rooms.
+#[derive(Debug, Clone, Args)]
+pub struct Rooms {
+    /// Rooms.
+    #[arg(long, default_value_t = 500)]
+    pub rooms: usize,
+    /// Subscribers of each room.
+    #[arg(long, default_value_t = 10)]
+    pub members: usize,
+    /// How publishing goes.
+    #[command(flatten)]
+    pub traffic: Traffic,
+}
+
+/// Connections.
+#[derive(Debug, Clone, Args)]
+pub struct Connect {
+    /// Connections to make; all are held to the end.
+    #[arg(long, default_value_t = 5000)]
+    pub connections: usize,
+    /// Handshakes under way at a time.
+    #[arg(long, default_value_t = 64)]
+    pub concurrency: usize,
+    /// Rooms that the connections are spread over.
+    #[arg(long, default_value_t = 100)]
+    pub rooms: usize,
+}
+
+/// The bare loop.
+#[derive(Debug, Clone, Args)]
+pub struct LimitServer {
+    /// Port; zero takes a free one.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// Most frames in one write to a subscriber.
+    #[arg(long, default_value_t = 1)]
+    pub coalesce: usize,
+}

@@ -1,0 +1,470 @@
+//! Publishing through rooms to their subscribers, measured: the engine under `fanout`, `rooms` and whatever compares
+//! them. Publisher p owns rooms p, p + P, …, so that within a room there is one writer, whose numbers rise by one:
+//! every delivery is checked against them, and durable ones against the room's offsets too.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use konvert_protocol::v1::{self, server_frame};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::bench::Bench;
+use crate::client::{Connection, Incoming, Session, decode, subscribe, walk_deliveries};
+use crate::delivery::Delivery;
+use crate::error::{Error, Result};
+use crate::figures::{Outcome, Unit};
+use crate::options::{Kind, Traffic};
+use crate::payload::Stamp;
+use crate::schedule::{PreciseTimer, Schedule, now_ns};
+use crate::stats::{Faults, Latency, Sequence};
+
+/// Handshakes under way at a time.
+pub const CONNECT_CONCURRENCY: usize = 64;
+/// Most publishes in one WebSocket message.
+const FRAMES_PER_MESSAGE: u64 = 64;
+/// Deliveries are awaited as long as they keep coming; after this without any the rest is lost.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Rooms, their subscribers and the traffic.
+pub struct Plan {
+    /// Rooms.
+    pub rooms: usize,
+    /// Subscribers of each.
+    pub members: usize,
+    /// How publishing goes.
+    pub traffic: Traffic,
+}
+
+/// What came of it.
+pub struct Found {
+    /// Delays of deliveries from intended send time.
+    pub latency: Latency,
+    /// Delays from intended send time to the ack, for messages.
+    pub ack_latency: Latency,
+    /// What was wrong.
+    pub faults: Faults,
+    /// Deliveries that should have come, in all.
+    pub expected: u64,
+    /// Deliveries that came, in all.
+    pub delivered: u64,
+    /// Why the server refused publishes, one error each.
+    pub refused: Vec<v1::Error>,
+    /// Deliveries while measuring.
+    pub measured: u64,
+    /// How long was measured, seconds.
+    pub seconds: f64,
+    /// CPU of the server while measuring: user and system, microseconds.
+    pub cpu_us: Option<(f64, f64)>,
+    /// Heap of the server per subscriber, before any traffic, bytes.
+    pub memory_per_connection: Option<f64>,
+    /// Memory of the server at its highest, bytes.
+    pub peak_bytes: Option<u64>,
+}
+
+impl Found {
+    /// CPU of the server per delivery, microseconds.
+    pub fn cpu_per_delivery(&self) -> Option<f64> {
+        self.cpu_us.map(|(user, system)| (user + system) / self.measured.max(1) as f64)
+    }
+
+    /// As figures.
+    pub fn into_outcome(self, title: String) -> Outcome {
+        let mut outcome = Outcome::new(title);
+        outcome.quantiles("", &self.latency);
+        if self.ack_latency.count() > 0 {
+            outcome.quantiles("ack_", &self.ack_latency);
+        }
+        outcome.add("deliveries_per_second", self.measured as f64 / self.seconds, Unit::PerSecond);
+        outcome.count("expected", self.expected);
+        outcome.count("delivered", self.delivered);
+        outcome.faults(self.faults);
+        outcome.count("refused", self.refused.len() as u64);
+        if let Some(first) = self.refused.first() {
+            outcome.invalid.push(format!("publishes were refused, the first with {} {}", first.code, first.name));
+        }
+        if let (Some((user, system)), Some(all)) = (self.cpu_us, self.cpu_per_delivery()) {
+            let each = self.measured.max(1) as f64;
+            outcome.add("cpu_per_delivery", all, Unit::Time);
+            outcome.add("cpu_user_per_delivery", user / each, Unit::Time);
+            outcome.add("cpu_system_per_delivery", system / each, Unit::Time);
+            outcome.add("cpu", (user + system) / self.seconds / 1e6, Unit::Share);
+        }
+        if let Some(bytes) = self.memory_per_connection {
+            outcome.add("memory_per_connection", bytes, Unit::Bytes);
+        }
+        if let Some(bytes) = self.peak_bytes {
+            outcome.add("memory_peak", bytes as f64, Unit::Bytes);
+        }
+        if self.measured == 0 {
+            outcome.invalid.push("nothing was delivered while measuring".into());
+        }
+        outcome.latency = Some(self.latency);
+        outcome
+    }
+}
+
+/// Name of room number `index`.
+pub fn room_name(index: usize) -> String {
+    format!("load-{index}")
+}
+
+/// What all readers and publishers of a run share.
+#[derive(Default)]
+pub struct Board {
+    latency: RefCell<Latency>,
+    ack_latency: RefCell<Latency>,
+    faults: RefCell<Faults>,
+    delivered: Cell<u64>,
+    refused: RefCell<Vec<v1::Error>>,
+    /// Deliveries of what was to be sent before this are not measured, nanoseconds.
+    measure_from_ns: Cell<u64>,
+    /// Told when this many were delivered.
+    wake_at: Cell<u64>,
+    progress: Notify,
+    /// Why connections ended that should not have.
+    ends: RefCell<Vec<String>>,
+}
+
+impl Board {
+    fn delivered_one(&self) {
+        let delivered = self.delivered.get() + 1;
+        self.delivered.set(delivered);
+        if delivered >= self.wake_at.get() {
+            self.wake_at.set(u64::MAX);
+            self.progress.notify_waiters();
+        }
+    }
+
+    /// Waits until `count` were delivered; false when deliveries stopped coming before.
+    async fn wait_delivered(&self, count: u64) -> bool {
+        loop {
+            let before = self.delivered.get();
+            if before >= count {
+                return true;
+            }
+            let told = self.progress.notified();
+            self.wake_at.set(self.wake_at.get().min(count));
+            if tokio::time::timeout(PATIENCE, told).await.is_err() && self.delivered.get() == before {
+                return false;
+            }
+        }
+    }
+}
+
+/// What one subscriber has seen.
+struct Subscriber {
+    counters: RefCell<Sequence>,
+    /// The next offset; zero until the first delivery.
+    next_offset: Cell<u64>,
+}
+
+impl Subscriber {
+    fn see(&self, board: &Board, delivery: Delivery<'_>, now_ns: u64) {
+        let mut faults = board.faults.borrow_mut();
+        let Some(stamp) = Stamp::read(delivery.payload) else {
+            faults.foreign += 1;
+            return;
+        };
+        let in_order = self.counters.borrow_mut().see(stamp.counter, &mut faults);
+        if delivery.offset != 0 {
+            let next = self.next_offset.replace(delivery.offset + 1);
+            if in_order && next != 0 && delivery.offset != next {
+                faults.out_of_order += 1;
+            }
+        }
+        if stamp.intended_ns >= board.measure_from_ns.get() {
+            board.latency.borrow_mut().record_ns(now_ns.saturating_sub(stamp.intended_ns));
+        }
+        board.delivered_one();
+    }
+}
+
+/// Runs the plan on a server without other load.
+pub async fn run(bench: &Bench, plan: &Plan) -> Result<Found> {
+    let board = Rc::new(Board::default());
+    board.measure_from_ns.set(u64::MAX);
+    board.wake_at.set(u64::MAX);
+    let count = plan.rooms * plan.members;
+    let before = bench.usage()?;
+    let subscribers: Rc<Vec<Subscriber>> =
+        Rc::new((0..count).map(|_| Subscriber { counters: RefCell::default(), next_offset: Cell::new(0) }).collect());
+    let mut readers = JoinSet::new();
+    let sessions: Rc<RefCell<Vec<(usize, Session)>>> = Rc::default();
+    let members = plan.members;
+    bench
+        .connect_all(
+            count,
+            CONNECT_CONCURRENCY,
+            |index| vec![subscribe(room_name(index / members))],
+            |index, session| {
+                sessions.borrow_mut().push((index, session));
+                std::future::ready(())
+            },
+        )
+        .await?;
+    let connected = bench.usage()?;
+    for (index, session) in sessions.take() {
+        let (board, subscribers) = (Rc::clone(&board), Rc::clone(&subscribers));
+        readers.spawn_local(async move { read(&board, &subscribers[index], session.connection).await });
+    }
+
+    let sent = publish_all(bench, plan, &board).await?;
+    let mut expected = 0;
+    for (index, subscriber) in subscribers.iter().enumerate() {
+        let sent = sent.per_room[index / members];
+        expected += sent;
+        subscriber.counters.borrow_mut().finish(sent, &mut board.faults.borrow_mut());
+    }
+    readers.abort_all();
+    if let Some(end) = board.ends.borrow().first() {
+        return Err(Error::Protocol(format!("{} connections ended; the first: {end}", board.ends.borrow().len())));
+    }
+    let memory_per_connection = before.zip(connected).map(|(before, after)| {
+        (after.anonymous_bytes.saturating_sub(before.anonymous_bytes)) as f64 / count.max(1) as f64
+    });
+    Ok(Found {
+        latency: board.latency.borrow().clone(),
+        ack_latency: board.ack_latency.borrow().clone(),
+        faults: *board.faults.borrow(),
+        expected,
+        delivered: board.delivered.get(),
+        refused: board.refused.take(),
+        measured: sent.measured,
+        seconds: sent.seconds,
+        cpu_us: sent.cpu_us,
+        memory_per_connection,
+        peak_bytes: bench.usage()?.map(|usage| usage.peak_bytes),
+    })
+}
+
+async fn read(board: &Board, subscriber: &Subscriber, connection: Connection) {
+    // A delivery may have come in one read with the answer to connect.
+    for frame in connection.take_waiting() {
+        if let Some(server_frame::Body::Message(message)) = &frame.body {
+            let delivery = Delivery { room: b"", offset: message.offset, payload: &message.payload };
+            subscriber.see(board, delivery, now_ns());
+        }
+        if let Some(server_frame::Body::Signal(signal)) = &frame.body {
+            subscriber.see(board, Delivery { payload: &signal.payload, ..Delivery::default() }, now_ns());
+        }
+    }
+    loop {
+        let read = connection.pump(|message| {
+            let now = now_ns();
+            walk_deliveries(message, |incoming| {
+                if let Incoming::Delivery(delivery) = incoming {
+                    subscriber.see(board, delivery, now);
+                }
+            })
+        });
+        if let Err(error) = read.await {
+            board.ends.borrow_mut().push(error.to_string());
+            return;
+        }
+    }
+}
+
+/// What the publishers did.
+struct Sent {
+    per_room: Vec<u64>,
+    measured: u64,
+    seconds: f64,
+    cpu_us: Option<(f64, f64)>,
+}
+
+async fn publish_all(bench: &Bench, plan: &Plan, board: &Rc<Board>) -> Result<Sent> {
+    let traffic = &plan.traffic;
+    let publishers = traffic.publishers.clamp(1, plan.rooms);
+    let mut connections = Vec::new();
+    for p in 0..publishers {
+        connections.push(bench.target.connect(p, &format!("publisher-{p}"), Vec::new()).await?.connection);
+    }
+    let bar = bench.bar("publishing", traffic.seconds.ceil() as u64);
+    let start_ns = now_ns() + 20_000_000;
+    let measure_ns = start_ns + (traffic.warmup * 1e9) as u64;
+    let end_ns = measure_ns + (traffic.seconds * 1e9) as u64;
+    board.measure_from_ns.set(measure_ns);
+    let shared_sent: Rc<Cell<u64>> = Rc::default();
+    let mut tasks = JoinSet::new();
+    for (p, connection) in connections.into_iter().enumerate() {
+        let publisher = Publisher {
+            rooms: RefCell::new((p..plan.rooms).step_by(publishers).map(|room| (room, 0)).collect()),
+            first_id: connection.next_id() + 1,
+            intended: RefCell::default(),
+            answered: Cell::new(0),
+            schedule: Schedule::new(
+                start_ns + (p as f64 * 1e9 / traffic.rate) as u64,
+                traffic.rate / publishers as f64,
+            ),
+            connection,
+            traffic: traffic.clone(),
+            members: plan.members as u64,
+            board: Rc::clone(board),
+            shared_sent: Rc::clone(&shared_sent),
+        };
+        tasks.spawn_local(publisher.run(end_ns));
+    }
+    let timer = PreciseTimer::new()?;
+    timer.until(measure_ns).await?;
+    let (usage_before, delivered_before) = (bench.usage()?, board.delivered.get());
+    while now_ns() < end_ns {
+        timer.until(end_ns.min(now_ns() + 500_000_000)).await?;
+        bar.set_position(((now_ns().saturating_sub(measure_ns)) / 1_000_000_000).min(traffic.seconds.ceil() as u64));
+    }
+    let mut per_room = vec![0; plan.rooms];
+    while let Some(done) = tasks.join_next().await {
+        let rooms = done.map_err(|error| Error::Protocol(format!("a publisher broke: {error}")))??;
+        rooms.into_iter().for_each(|(room, sent)| per_room[room] = sent);
+    }
+    let expected = per_room.iter().sum::<u64>() * plan.members as u64;
+    board.wait_delivered(expected).await;
+    let cpu_us = usage_before
+        .zip(bench.usage()?)
+        .map(|(before, after)| (after.user_us - before.user_us, after.system_us - before.system_us));
+    bar.finish_and_clear();
+    let seconds = (now_ns() - measure_ns) as f64 / 1e9;
+    Ok(Sent { per_room, measured: board.delivered.get() - delivered_before, seconds, cpu_us })
+}
+
+/// One publishing connection.
+struct Publisher {
+    connection: Connection,
+    /// Its rooms, each with the number of messages sent.
+    rooms: RefCell<Vec<(usize, u64)>>,
+    schedule: Schedule,
+    traffic: Traffic,
+    members: u64,
+    board: Rc<Board>,
+    /// Publishes of all publishers, for the window of a saturating run.
+    shared_sent: Rc<Cell<u64>>,
+    /// Command id of its first publish; they rise by one.
+    first_id: u32,
+    /// Intended send time of each message that was to be acked, nanoseconds.
+    intended: RefCell<Vec<u64>>,
+    /// Messages acked or refused so far.
+    answered: Cell<u64>,
+}
+
+impl Publisher {
+    /// Publishes until `end_ns`; returns how much went to each room.
+    async fn run(self, end_ns: u64) -> Result<Vec<(usize, u64)>> {
+        let work = async {
+            match self.traffic.saturate {
+                None => self.by_schedule(end_ns).await?,
+                Some(window) => self.by_window(window, end_ns).await?,
+            }
+            self.wait_answers().await;
+            Ok(self.rooms.take())
+        };
+        tokio::select! {
+            done = work => done,
+            error = self.listen() => Err(error),
+        }
+    }
+
+    async fn by_schedule(&self, end_ns: u64) -> Result<()> {
+        let timer = PreciseTimer::new()?;
+        let mut sent = 0;
+        loop {
+            let due_ns = self.schedule.due_ns(sent);
+            if due_ns >= end_ns {
+                return Ok(());
+            }
+            timer.until(due_ns).await?;
+            let due = self.schedule.due_count(now_ns()).clamp(sent + 1, sent + FRAMES_PER_MESSAGE);
+            let stamps: Vec<u64> = (sent..due).map(|n| self.schedule.due_ns(n)).filter(|&at| at < end_ns).collect();
+            self.send(sent, &stamps).await?;
+            sent += stamps.len() as u64;
+        }
+    }
+
+    async fn by_window(&self, window: u64, end_ns: u64) -> Result<()> {
+        let mut sent = 0;
+        while now_ns() < end_ns {
+            let back = self.board.delivered.get() / self.members;
+            let free = (back + window).saturating_sub(self.shared_sent.get());
+            if free == 0 {
+                // A quarter of the window at a time: neither one by one nor in lock step.
+                let awaited = self.shared_sent.get() - window + (window / 4).max(1);
+                if !self.board.wait_delivered(awaited * self.members).await {
+                    return Ok(());
+                }
+                continue;
+            }
+            let batch = free.min(FRAMES_PER_MESSAGE);
+            self.shared_sent.set(self.shared_sent.get() + batch);
+            self.send(sent, &vec![now_ns(); batch as usize]).await?;
+            sent += batch;
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Sends one publish per stamp, to this publisher's rooms in turn; `first` of them were sent before.
+    async fn send(&self, first: u64, stamps: &[u64]) -> Result<()> {
+        let frames: Vec<v1::ClientFrame> = (first..).zip(stamps).map(|(n, &stamp)| self.frame(n, stamp)).collect();
+        self.connection.send(&frames).await
+    }
+
+    fn frame(&self, n: u64, intended_ns: u64) -> v1::ClientFrame {
+        let mut rooms = self.rooms.borrow_mut();
+        let turn = (n % rooms.len() as u64) as usize;
+        let (room, counter) = &mut rooms[turn];
+        let payload = Stamp { intended_ns, counter: *counter }.payload(self.traffic.payload);
+        let message_id = format!("{room}-{counter}");
+        *counter += 1;
+        let room = room_name(*room);
+        match self.traffic.kind {
+            Kind::Signal => v1::ClientFrame::new(0, v1::Signal { room, payload }),
+            Kind::Message => {
+                self.intended.borrow_mut().push(intended_ns);
+                let publish = v1::Publish { room, message_id, payload, ..Default::default() };
+                v1::ClientFrame::new(self.connection.next_id(), publish)
+            }
+        }
+    }
+
+    /// Reads answers for as long as the publisher lives.
+    async fn listen(&self) -> Error {
+        loop {
+            let read = self.connection.pump(|message| {
+                let now = now_ns();
+                decode(message, |frame: v1::ServerFrame| self.take_answer(&frame, now))
+            });
+            if let Err(error) = read.await {
+                return error;
+            }
+        }
+    }
+
+    fn take_answer(&self, frame: &v1::ServerFrame, now_ns: u64) {
+        let intended =
+            frame.id.checked_sub(self.first_id).and_then(|n| self.intended.borrow().get(n as usize).copied());
+        let Some(intended) = intended else { return };
+        self.answered.set(self.answered.get() + 1);
+        if let Some(server_frame::Body::Error(error)) = &frame.body {
+            self.board.refused.borrow_mut().push(error.to_owned());
+        } else if intended >= self.board.measure_from_ns.get() {
+            self.board.ack_latency.borrow_mut().record_ns(now_ns.saturating_sub(intended));
+        }
+        if self.answered.get() >= self.intended.borrow().len() as u64 {
+            self.board.progress.notify_waiters();
+        }
+    }
+
+    /// Waits until every message was answered, as long as answers keep coming.
+    async fn wait_answers(&self) {
+        loop {
+            let before = self.answered.get();
+            if before >= self.intended.borrow().len() as u64 {
+                return;
+            }
+            let told = self.board.progress.notified();
+            if tokio::time::timeout(PATIENCE, told).await.is_err() && self.answered.get() == before {
+                return;
+            }
+        }
+    }
+}
