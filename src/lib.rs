@@ -7,3 +7,4 @@ pub mod gateway;
 pub mod journal;
 pub mod metrics;
 pub mod rest;
+pub mod sabotage;

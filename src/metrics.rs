@@ -13,11 +13,6 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use parking_lot::Mutex;
 
-/// Upper bounds of the publish duration buckets, microseconds: from taking the command to the ack in the outbox.
-/// The same reasoning as for commits: a sync on NVMe is 20–200, on a disk 5–20 thousand.
-pub const PUBLISH_BUCKETS_US: [u64; 12] =
-    [50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000];
-
 /// What a number is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
@@ -34,22 +29,17 @@ pub const METRICS: &[(&str, MetricKind, &str)] = &[
     ("konvert_connections", MetricKind::Gauge, "Connections that are authenticated."),
     ("konvert_connections_pending", MetricKind::Gauge, "Connections that have not authenticated yet."),
     ("konvert_connects_total", MetricKind::Counter, "Connections that authenticated."),
-    ("konvert_subscriptions", MetricKind::Gauge, "Subscriptions of all connections together."),
     ("konvert_rooms", MetricKind::Gauge, "Rooms that exist."),
     ("konvert_rooms_active", MetricKind::Gauge, "Rooms held in memory because somebody is there."),
     ("konvert_commands_total", MetricKind::Counter, "Commands received."),
     ("konvert_messages_stored_total", MetricKind::Counter, "Messages stored."),
     ("konvert_messages_duplicate_total", MetricKind::Counter, "Publishes answered from idempotency."),
     ("konvert_deliveries_total", MetricKind::Counter, "Pushes put into outboxes."),
-    ("konvert_delivered_bytes_total", MetricKind::Counter, "Bytes written to sockets."),
-    ("konvert_received_bytes_total", MetricKind::Counter, "Bytes read from sockets."),
     ("konvert_signals_total", MetricKind::Counter, "Signals accepted."),
-    ("konvert_signals_shed_total", MetricKind::Counter, "Signals dropped under pressure."),
+    ("konvert_pushes_shed_total", MetricKind::Counter, "Pushes not queued for a shard that was too far behind."),
     ("konvert_slow_consumers_total", MetricKind::Counter, "Connections closed because they read too slowly."),
     ("konvert_closes_total", MetricKind::Counter, "Connections closed by the server, by close code."),
     ("konvert_errors_total", MetricKind::Counter, "Commands answered with an error, by error code."),
-    ("konvert_refused_connections_total", MetricKind::Counter, "Connections refused before the upgrade."),
-    ("konvert_outbox_bytes", MetricKind::Gauge, "Bytes waiting in outboxes."),
     ("konvert_publish_seconds", MetricKind::Histogram, "From taking a publish to its ack in the outbox."),
     ("konvert_journal_commit_seconds", MetricKind::Histogram, "One commit of the journal: a write and a sync."),
     ("konvert_journal_commits_total", MetricKind::Counter, "Commits of the journal."),

@@ -1,5 +1,338 @@
-//! The core: rooms.
+//! The core: rooms, who is in them, and the way of a message from a publish to everybody who is subscribed.
+//!
+//! Knows rooms, rights and positions. Knows no socket, no HTTP, no clock and no storage engine: sessions are keys,
+//! time is handed in, and the log is behind the [`Journal`] trait.
+//!
+//! ```text
+//! publish ─▶ admit ─▶ journal ─▶ fanout ─▶ inbox of each shard ─▶ audience ─▶ bytes for each subscriber
+//! subscribe ─▶ room (acquire) ─▶ resume (what is missing) ─▶ audience (add)
+//! ```
 
+mod admit;
+mod audience;
 mod config;
+mod error;
+mod fanout;
+mod inbox;
+mod presence;
+mod push;
+mod resume;
+mod room;
+mod sealed;
+mod wire;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+use konvert_protocol::{check_room, v1};
+
+pub use audience::{Audience, Framed};
 pub use config::{BrokerConfig, RoomConfig};
+pub use error::BrokerError;
+pub use fanout::Fanout;
+pub use inbox::{Delivery, Inbox};
+pub use push::{Push, SessionKey};
+pub use resume::{Budget, Start, Want};
+pub use room::{Room, SHARDS_MAX};
+pub use wire::{direction_in, message, mode, place, place_in, position};
+
+use crate::auth::{Identity, Permission, Permissions};
+use crate::journal::{
+    Append, Bounds, Direction, Done, Entry, Health, Journal, Marker, Mode, Outcome, Page, ReadError, ReadRange, Record,
+    RoomId, RoomInfo, Stats, Ticket,
+};
+
+/// What became of a publish so far.
+#[derive(Debug)]
+pub enum Submitted {
+    /// In the journal's queue; the outcome follows.
+    Queued,
+    /// The message it relates to must be read from disk first, with [`Broker::read_target`]; then publish again with it.
+    NeedsTarget(u64),
+}
+
+/// The message that a publish relates to, as far as it is known.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// Not looked for yet.
+    NotRead,
+    /// This one.
+    Record(Arc<Record>),
+    /// Trimmed or never there.
+    Gone,
+}
+
+/// The handle to the core.
+#[derive(Clone)]
+pub struct Broker {
+    config: Arc<BrokerConfig>,
+    journal: Arc<dyn Journal>,
+    fanout: Arc<Fanout>,
+}
+
+impl Broker {
+    /// Over a journal whose sink is `fanout`.
+    pub fn new(config: BrokerConfig, journal: Arc<dyn Journal>, fanout: Arc<Fanout>) -> Self {
+        Self { config: Arc::new(config), journal, fanout }
+    }
+
+    /// The settings of rooms.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// A room by its name on the wire, with what `who` may do there. Rooms that do not exist and rooms that one may
+    /// know nothing of look the same, except to those who may create the room: for them it is `None`.
+    pub fn room(&self, who: &Identity, name: &str) -> Result<(Option<RoomInfo>, Permissions), BrokerError> {
+        check_room(name).map_err(|why| BrokerError::BadName("room name", why))?;
+        let allow = who.grants.allow(name);
+        let found = self.journal.find(name);
+        if allow.is_empty() || (found.is_none() && !allow.contains(Permission::Create)) {
+            return Err(BrokerError::UnknownRoom);
+        }
+        if let Some(info) = &found
+            && info.mode == Mode::ServerReadable
+            && who.grants.e2ee(name)
+        {
+            return Err(BrokerError::ModeMismatch);
+        }
+        Ok((found, allow))
+    }
+
+    /// Creates a room, or finds it.
+    pub async fn ensure(&self, name: &str, e2ee: bool) -> Result<RoomInfo, BrokerError> {
+        if let Some(info) = self.journal.find(name) {
+            return Ok(info);
+        }
+        if self.journal.stats().rooms >= self.config.rooms_max as u64 {
+            return Err(BrokerError::Overloaded);
+        }
+        let (ticket, outcome) = self.fanout.expect();
+        if let Err(refusal) = self.journal.submit(creation(name, e2ee), ticket) {
+            self.fanout.forget(ticket);
+            return Err(refusal.into());
+        }
+        match outcome.await {
+            Ok(Outcome { result: Ok(Done::Room(info)), .. }) => Ok(info),
+            Ok(Outcome { result: Err(refusal), .. }) => Err(refusal.into()),
+            _ => Err(BrokerError::Unknown),
+        }
+    }
+
+    /// Makes a shard interested in a room. From the return on every commit reaches the shard's inbox.
+    pub fn acquire(&self, info: &RoomInfo, shard: u16) -> Arc<Room> {
+        self.fanout.acquire(info, shard)
+    }
+
+    /// Gives back one [`Broker::acquire`].
+    pub fn release(&self, room: &Arc<Room>, shard: u16) {
+        self.fanout.release(room, shard);
+    }
+
+    /// What a subscriber gets first; call it after [`Broker::acquire`].
+    pub fn start(&self, room: RoomId, want: Want, budget: Budget) -> Result<Start, BrokerError> {
+        resume::start(self.journal.as_ref(), room, want, budget)
+    }
+
+    /// Most of one page.
+    pub fn page_budget(&self) -> Budget {
+        Budget { count: self.config.history_page, bytes: self.config.history_page_bytes }
+    }
+
+    /// What of a history command is wanted of the journal.
+    pub fn history_range(&self, bounds: &Bounds, command: &v1::History) -> Result<ReadRange, BrokerError> {
+        let direction =
+            direction_in(command.direction).ok_or(BrokerError::BadCommand("The direction is not one that exists."))?;
+        let from = match (direction, command.from) {
+            (Direction::Forward, 0) => bounds.first,
+            (Direction::Backward, 0) => bounds.last,
+            (Direction::Forward, from) if from < bounds.first => return Err(BrokerError::Trimmed(*bounds)),
+            (_, from) => from,
+        };
+        let Budget { count, bytes } = self.page_budget();
+        let limit = match command.limit {
+            0 => count,
+            limit => count.min(limit as usize),
+        };
+        Ok(ReadRange { from, direction, limit, bytes_max: bytes })
+    }
+
+    /// A page from memory; `None` when the disk is needed.
+    pub fn recent(&self, room: RoomId, range: ReadRange) -> Option<Result<Page, BrokerError>> {
+        Some(self.journal.recent(room, range)?.map_err(BrokerError::from))
+    }
+
+    /// A page from memory or disk. Blocks.
+    pub fn read(&self, room: RoomId, range: ReadRange) -> Result<Page, BrokerError> {
+        Ok(self.journal.read(room, range)?)
+    }
+
+    /// Where a room stands.
+    pub fn bounds(&self, room: RoomId) -> Result<Bounds, BrokerError> {
+        self.journal.bounds(room).ok_or(BrokerError::UnknownRoom)
+    }
+
+    /// A member's read marker.
+    pub fn marker(&self, room: RoomId, user: &str) -> Marker {
+        self.journal.marker(room, user)
+    }
+
+    /// Checks a publish and queues it.
+    pub fn publish(
+        &self,
+        author: &Identity,
+        allow: Permissions,
+        info: &RoomInfo,
+        publish: v1::Publish,
+        target: &Target,
+        now_ms: u64,
+        ticket: Ticket,
+    ) -> Result<Submitted, BrokerError> {
+        if !allow.contains(Permission::Publish) {
+            return Err(BrokerError::NotAllowed("publish"));
+        }
+        let admitted = admit::form(&publish, info.mode, self.config.payload_bytes)?;
+        if let Some(relation) = admitted.relation {
+            match self.target(info.id, relation.offset, target)? {
+                Target::NotRead => return Ok(Submitted::NeedsTarget(relation.offset)),
+                Target::Record(record) => {
+                    admit::target(relation, &record, &author.user, allow.contains(Permission::Moderate))?;
+                }
+                // The journal decides, because it knows whether this is a retry.
+                Target::Gone => {}
+            }
+        }
+        let append = Append {
+            room: info.id,
+            sender: author.user.clone(),
+            sender_name: author.name.clone(),
+            message_id: publish.message_id.into(),
+            kind: admitted.kind,
+            relation: admitted.relation,
+            payload: publish.payload,
+            expected: publish.expected.map(place_in),
+            time_ms: now_ms,
+        };
+        self.journal.submit(Entry::Append(append), ticket)?;
+        Ok(Submitted::Queued)
+    }
+
+    fn target(&self, room: RoomId, offset: u64, known: &Target) -> Result<Target, BrokerError> {
+        if !matches!(known, Target::NotRead) {
+            return Ok(known.clone());
+        }
+        let bounds = self.bounds(room)?;
+        if !(bounds.first..=bounds.last).contains(&offset) {
+            return Ok(Target::Gone);
+        }
+        match self.journal.recent(room, single(offset)) {
+            None => Ok(Target::NotRead),
+            Some(page) => as_target(page, offset),
+        }
+    }
+
+    /// The message that a publish relates to, from disk. Blocks.
+    pub fn read_target(&self, room: RoomId, offset: u64) -> Result<Target, BrokerError> {
+        as_target(self.journal.read(room, single(offset)), offset)
+    }
+
+    /// Queues the move of a read marker.
+    pub fn mark(&self, room: RoomId, user: &Arc<str>, offset: u64, ticket: Ticket) -> Result<(), BrokerError> {
+        Ok(self.journal.submit(Entry::Mark { room, user: user.clone(), offset }, ticket)?)
+    }
+
+    /// Gives a signal to everybody in the room but the session it comes from.
+    pub fn signal(&self, from: SessionKey, who: &Identity, room: &Room, payload: Bytes) -> Result<(), BrokerError> {
+        if payload.len() > self.config.signal_bytes {
+            return Err(BrokerError::PayloadTooLarge(self.config.signal_bytes));
+        }
+        let push = Push::signal(room.info.id, room.info.name.clone(), who.user.clone(), payload, from);
+        self.fanout.cast(room, &push);
+        Ok(())
+    }
+
+    /// Tells everybody in a room something.
+    pub fn announce(&self, room: &RoomInfo, body: impl Into<v1::server_frame::Body>) {
+        if let Some(room) = self.fanout.live(room.id) {
+            self.fanout.cast(&room, &Push::notice(room.info.id, room.info.name.clone(), body));
+        }
+    }
+
+    /// A session becomes present in a room that it has acquired.
+    pub fn join(&self, room: &Arc<Room>, who: &Identity) {
+        room.presence.lock().join(&who.user, &who.name);
+        self.fanout.unsettle(room);
+    }
+
+    /// A session is present no more: at once after a goodbye, a little later if its connection broke.
+    pub fn leave(&self, room: &Arc<Room>, who: &Identity, now_ms: u64, clean: bool) {
+        let until_ms = if clean { now_ms } else { now_ms + self.config.presence_linger_ms };
+        room.presence.lock().leave(&who.user, now_ms, until_ms);
+        self.fanout.unsettle(room);
+    }
+
+    /// Changes what others see of a user who is present.
+    pub fn update_presence(&self, room: &Arc<Room>, who: &Identity, state: Bytes) -> Result<(), BrokerError> {
+        const STATE_BYTES_MAX: usize = 256;
+        if state.len() > STATE_BYTES_MAX {
+            return Err(BrokerError::PayloadTooLarge(STATE_BYTES_MAX));
+        }
+        if !room.presence.lock().update(&who.user, state) {
+            return Err(BrokerError::NotSubscribed);
+        }
+        self.fanout.unsettle(room);
+        Ok(())
+    }
+
+    /// Who is in a room.
+    pub fn presence(&self, info: &RoomInfo, users: &[String]) -> v1::PresenceState {
+        match self.fanout.live(info.id) {
+            Some(room) => room.presence.lock().snapshot(&info.name, users, self.config.presence_list_max),
+            None => v1::PresenceState { room: info.name.to_string(), ..Default::default() },
+        }
+    }
+
+    /// Tells the changes of presence that have gathered; call it every `presence_tick_ms`.
+    pub fn presence_tick(&self, now_ms: u64) {
+        let BrokerConfig { presence_tick_ms, presence_list_max, .. } = *self.config;
+        self.fanout.settle(|room| {
+            let name = &room.info.name;
+            let diff = room.presence.lock().diff(name, now_ms, presence_tick_ms, presence_list_max)?;
+            Some(Push::presence(room.info.id, name.clone(), diff))
+        });
+    }
+
+    /// What an operator should know of the journal.
+    pub fn health(&self) -> Health {
+        self.journal.health()
+    }
+
+    /// The journal's counters.
+    pub fn stats(&self) -> Stats {
+        self.journal.stats()
+    }
+
+    /// Rooms that somebody is subscribed to or present in.
+    pub fn live_rooms(&self) -> usize {
+        self.fanout.live_count()
+    }
+}
+
+fn creation(name: &str, e2ee: bool) -> Entry {
+    Entry::Create { name: name.into(), mode: if e2ee { Mode::E2ee } else { Mode::ServerReadable } }
+}
+
+fn single(offset: u64) -> ReadRange {
+    ReadRange { from: offset, direction: Direction::Forward, limit: 1, bytes_max: usize::MAX }
+}
+
+fn as_target(page: Result<Page, ReadError>, offset: u64) -> Result<Target, BrokerError> {
+    match page {
+        Ok(page) => Ok(match page.records.into_iter().next() {
+            Some(record) if record.offset == offset => Target::Record(record),
+            _ => Target::Gone,
+        }),
+        Err(ReadError::Trimmed(_)) => Ok(Target::Gone),
+        Err(error) => Err(error.into()),
+    }
+}

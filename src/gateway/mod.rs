@@ -1,5 +1,32 @@
-//! The live edge.
+//! The live edge: WebSocket connections, on threads that own them.
+//!
+//! ```text
+//! accept ─▶ HTTP ─┬▶ upgrade ─▶ shard: connection = socket + codec + outbox + session
+//!                 └▶ every other path: the router that was handed in
+//! bytes ─▶ codec ─▶ dispatch / attach ─▶ broker          inbox ─▶ shard ─▶ outboxes ─▶ sockets
+//! ```
+//!
+//! Knows sockets, frames and sessions. Knows nothing of storage, and of HTTP only the upgrade.
 
+mod admission;
+mod attach;
+mod clock;
+mod codec;
 mod config;
+mod connection;
+mod counters;
+mod dispatch;
+mod drain;
+mod heartbeat;
+mod listen;
+mod outbox;
+mod rate_limit;
+mod session;
+mod shard;
+mod upgrade;
 
+pub use admission::Admission;
+pub use clock::now_ms;
 pub use config::GatewayConfig;
+pub use counters::{Counters, PUBLISH_BUCKETS_US};
+pub use listen::{Gateway, Shared};

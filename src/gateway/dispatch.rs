@@ -1,0 +1,357 @@
+//! Frames in, commands to the core, replies out: what each verb does for a session.
+//!
+//! A verb is answered at once where memory is enough. Where the journal must store or the disk must be read, the
+//! command waits in the shard, never the shard for it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use konvert_protocol::v1::client_frame::Body as Command;
+use konvert_protocol::v1::server_frame::Body as Reply;
+use konvert_protocol::{CloseCode, ErrorCode, v1};
+
+use super::connection::Stage;
+use super::session::{IN_FLIGHT_MAX, Session};
+use super::shard::Shard;
+use crate::auth::{GuestError, Identity, Permission, TokenError};
+use crate::broker::{self, BrokerError, Submitted, Target};
+use crate::journal::{Done, Outcome, RoomInfo, Ticket};
+
+/// Commands refused for their pace, one after the other, after which the connection is closed.
+const REFUSALS_MAX: u32 = 2_000;
+
+/// A command that waits for the journal.
+#[derive(Debug)]
+pub struct Pending {
+    slot: u32,
+    generation: u32,
+    id: u32,
+    since: Instant,
+    /// For a read marker: where.
+    read_in: Option<RoomInfo>,
+}
+
+/// Whose command it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    pub slot: u32,
+    pub generation: u32,
+    /// The command's id.
+    pub id: u32,
+}
+
+/// `None`: the answer follows.
+pub(super) type Answer = Result<Option<Reply>, v1::Error>;
+
+impl Shard {
+    /// A whole WebSocket message.
+    pub(super) fn on_message(&mut self, slot: u32, generation: u32, message: Bytes, is_text: bool) {
+        let Some(encoding) = self.get(slot, generation).map(|connection| connection.encoding) else { return };
+        if encoding.is_text() != is_text {
+            return self.close(slot, generation, CloseCode::BadFrame);
+        }
+        for (count, frame) in encoding.decode::<v1::ClientFrame>(message).enumerate() {
+            let Some(connection) = self.get(slot, generation).filter(|c| !c.is_closing()) else { return };
+            let is_pending = matches!(connection.stage, Stage::Pending(_));
+            if count == self.shared.config.frames_per_message && !crate::sabotage::is("no_limits") {
+                let error = v1::Error::new(ErrorCode::TooManyFrames);
+                return self.answer(Caller { slot, generation, id: 0 }, Err(error));
+            }
+            match frame {
+                Ok(frame) if is_pending => self.on_first_frame(slot, generation, frame),
+                Ok(frame) => self.on_frame(slot, generation, frame),
+                Err(_) => return self.close(slot, generation, CloseCode::BadFrame),
+            }
+        }
+    }
+
+    fn on_frame(&mut self, slot: u32, generation: u32, frame: v1::ClientFrame) {
+        self.tally.commands += 1;
+        let caller = Caller { slot, generation, id: frame.id };
+        let (rate, now_ms) = (self.shared.config.commands_per_second, self.clock.now_ms());
+        let Some(session) = self.session(slot, generation) else { return };
+        if let Err(wait_ms) = session.commands.take(rate, now_ms)
+            && !crate::sabotage::is("no_limits")
+        {
+            session.refusals += 1;
+            if session.refusals > REFUSALS_MAX {
+                return self.close(slot, generation, CloseCode::Flood);
+            }
+            return self.answer(caller, Err(BrokerError::RateLimited(wait_ms).into()));
+        }
+        session.refusals = 0;
+        let Some(command) = frame.body else {
+            return self.answer(caller, Err(v1::Error::new(ErrorCode::BadCommand)));
+        };
+        let may_be_silent = matches!(command, Command::Signal(_) | Command::Read(_) | Command::Ping(_));
+        let answer = match frame.id {
+            0 if !may_be_silent => Err(v1::Error::new(ErrorCode::IdRequired)),
+            _ => self.on_command(caller, command),
+        };
+        self.answer(caller, answer);
+    }
+
+    pub(super) fn on_command(&mut self, caller: Caller, command: Command) -> Answer {
+        match command {
+            Command::Connect(_) => Err(v1::Error::new(ErrorCode::AlreadyConnected)),
+            Command::Refresh(command) => self.refresh(caller, &command),
+            Command::Subscribe(command) => self.subscribe(caller, command),
+            Command::Unsubscribe(command) => self.unsubscribe(caller, command),
+            Command::Publish(command) => self.publish(caller, command, &Target::NotRead),
+            Command::Signal(command) => self.signal(caller, command),
+            Command::History(command) => self.history(caller, command),
+            Command::Presence(command) => self.presence(caller, &command),
+            Command::PresenceUpdate(command) => self.update_presence(caller, command),
+            Command::Read(command) => self.read(caller, &command),
+            Command::Ping(_) => Ok(Some(v1::Pong {}.into())),
+        }
+    }
+
+    /// Sends a reply or an error, unless the command asked for none or its answer follows.
+    pub(super) fn answer(&mut self, caller: Caller, answer: Answer) {
+        let body = match answer {
+            Ok(None) => return,
+            Ok(Some(reply)) => reply,
+            Err(error) => {
+                self.tally.refused(error.code);
+                error.into()
+            }
+        };
+        if caller.id != 0 || matches!(body, Reply::Error(_)) {
+            let frame = v1::ServerFrame { id: caller.id, body: Some(body) };
+            self.push(caller.slot, caller.generation, &frame);
+        }
+    }
+
+    // ---- who it is ------------------------------------------------------------------------------------------------
+
+    fn on_first_frame(&mut self, slot: u32, generation: u32, frame: v1::ClientFrame) {
+        self.tally.commands += 1;
+        let caller = Caller { slot, generation, id: frame.id };
+        let result = match frame.body {
+            Some(Command::Connect(_)) if frame.id == 0 => Err(v1::Error::new(ErrorCode::IdRequired)),
+            Some(Command::Connect(command)) => self.identify(caller, &command).map(|known| (known, command.rooms)),
+            _ => Err(v1::Error::new(ErrorCode::NotConnected)),
+        };
+        let ((token, identity), rooms) = match result {
+            Ok(known) => known,
+            Err(error) => {
+                self.answer(caller, Err(error));
+                return self.close(slot, generation, CloseCode::NotAuthenticated);
+            }
+        };
+        let Some(place) = self.shared.admission.enter(&identity.user) else {
+            return self.close(slot, generation, CloseCode::TooManyConnections);
+        };
+        let Some(connection) = self.get(slot, generation) else { return };
+        connection.stage = Stage::Live(Box::new(Session::new(identity, place)));
+        self.enter_rooms(caller, rooms, token);
+    }
+
+    /// The identity, and the token of one who is new.
+    fn identify(&mut self, caller: Caller, command: &v1::Connect) -> Result<(String, Identity), v1::Error> {
+        let now_ms = self.clock.now_ms();
+        if !command.token.is_empty() {
+            return Ok((String::new(), self.verify(&command.token)?));
+        }
+        // A page always names its origin, and the origin was checked; whatever else connects needs a token.
+        let has_origin = self.get(caller.slot, caller.generation).is_some_and(|connection| connection.has_origin);
+        if !has_origin {
+            return Err(v1::Error::because(
+                ErrorCode::GuestsNotAllowed,
+                "A token is needed: guests come from pages, which name their origin.",
+            ));
+        }
+        self.shared.auth.guest(&command.name, now_ms).map_err(|error| match error {
+            GuestError::NotAllowed => v1::Error::new(ErrorCode::GuestsNotAllowed),
+            GuestError::BadName => v1::Error::because(
+                ErrorCode::BadName,
+                "A guest's name has 1 to 64 bytes, not only spaces, and no control characters.",
+            ),
+        })
+    }
+
+    fn verify(&self, token: &str) -> Result<Identity, v1::Error> {
+        self.shared.auth.verify(token, self.clock.now_ms()).map_err(|error| match error {
+            TokenError::Expired => v1::Error::new(ErrorCode::TokenExpired),
+            TokenError::Bad(reason) => v1::Error::because(ErrorCode::BadToken, reason),
+        })
+    }
+
+    fn refresh(&mut self, caller: Caller, command: &v1::Refresh) -> Answer {
+        let identity = self.verify(&command.token)?;
+        let token_expires_ms = identity.expires_ms;
+        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        if session.identity.user != identity.user {
+            return Err(v1::Error::new(ErrorCode::OtherUser));
+        }
+        let (changed, ended) = session.refresh(identity);
+        let identity = session.identity.clone();
+        for subscription in &ended {
+            self.detach(caller.slot, &identity, subscription, true);
+        }
+        for subscription in changed.iter().chain(&ended) {
+            let info = &subscription.room.info;
+            let may_read = subscription.allow.contains(Permission::Read);
+            let allow = if may_read { subscription.allow.names() } else { Vec::new() };
+            let changed = v1::MembershipChanged {
+                room: info.name.to_string(),
+                allow: allow.into_iter().map(str::to_owned).collect(),
+            };
+            self.push(caller.slot, caller.generation, &v1::ServerFrame::push(changed));
+            if may_read && subscription.presence && !subscription.allow.contains(Permission::Presence) {
+                self.hide(caller, info.id);
+            }
+        }
+        Ok(Some(v1::Refreshed { token_expires_ms }.into()))
+    }
+
+    // ---- saying something -----------------------------------------------------------------------------------------
+
+    pub(super) fn publish(&mut self, caller: Caller, command: v1::Publish, target: &Target) -> Answer {
+        if self.is_draining {
+            return Err(BrokerError::ShuttingDown.into());
+        }
+        let (shared, now_ms) = (self.shared.clone(), self.clock.now_ms());
+        let is_first_try = matches!(target, Target::NotRead);
+        let ticket = self.ticket();
+        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        if is_first_try && !crate::sabotage::is("no_limits") {
+            let rate = shared.config.publishes_per_second;
+            session.publishes.take(rate, now_ms).map_err(BrokerError::RateLimited)?;
+        }
+        if session.in_flight >= IN_FLIGHT_MAX {
+            return Err(BrokerError::Overloaded.into());
+        }
+        let (info, allow) = shared.broker.room(&session.identity, &command.room)?;
+        let Some(info) = info else {
+            return self.create_then(caller, command.room.clone(), Command::Publish(command));
+        };
+        // Kept in case that the target must be read from disk first: payloads are shared, so this is cheap.
+        let again = command.relation.is_some().then(|| command.clone());
+        match shared.broker.publish(&session.identity, allow, &info, command, target, now_ms, ticket)? {
+            Submitted::Queued => {
+                session.in_flight += 1;
+                self.await_outcome(caller, None);
+            }
+            Submitted::NeedsTarget(offset) => {
+                if let Some(command) = again {
+                    self.read_target_then(caller, info.id, offset, command)?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The ticket of the next command that will wait for the journal.
+    fn ticket(&self) -> Ticket {
+        Ticket { owner: self.index.into(), command: self.pending.vacant_key() as u32 }
+    }
+
+    fn await_outcome(&mut self, caller: Caller, read_in: Option<RoomInfo>) {
+        let Caller { slot, generation, id } = caller;
+        self.pending.insert(Pending { slot, generation, id, since: Instant::now(), read_in });
+    }
+
+    /// The journal has decided.
+    pub(super) fn on_outcome(&mut self, outcome: Outcome) {
+        let Some(pending) = self.pending.try_remove(outcome.ticket.command as usize) else { return };
+        let caller = Caller { slot: pending.slot, generation: pending.generation, id: pending.id };
+        if let Some(session) = self.session(caller.slot, caller.generation) {
+            session.in_flight = session.in_flight.saturating_sub(1);
+        }
+        let answer = match outcome.result {
+            Ok(Done::Stored { epoch, record, .. }) => {
+                self.tally.acked(pending.since.elapsed().as_micros() as u64);
+                let position = v1::Position { epoch, offset: record.offset };
+                Ok(Some(v1::Published { position: Some(position), time_ms: record.time_ms, duplicate: false }.into()))
+            }
+            Ok(Done::Duplicate { position, time_ms }) => {
+                let position = Some(broker::place(position));
+                Ok(Some(v1::Published { position, time_ms, duplicate: true }.into()))
+            }
+            Ok(Done::Marked { marker, moved }) => Ok(self.on_marked(caller, pending.read_in, marker, moved)),
+            Ok(Done::Room(_)) => Ok(None),
+            Err(refusal) => Err(BrokerError::from(refusal).into()),
+        };
+        self.answer(caller, answer);
+    }
+
+    fn on_marked(
+        &mut self,
+        caller: Caller,
+        room: Option<RoomInfo>,
+        marker: crate::journal::Marker,
+        moved: bool,
+    ) -> Option<Reply> {
+        let room = room?;
+        let user = self.session(caller.slot, caller.generation)?.identity.user.to_string();
+        let marker =
+            v1::ReadMarker { room: room.name.to_string(), user, offset: marker.offset, ordinal: marker.ordinal };
+        if moved {
+            self.shared.broker.announce(&room, Reply::ReadMarker(marker.clone()));
+        }
+        Some(Reply::Read(marker))
+    }
+
+    fn signal(&mut self, caller: Caller, command: v1::Signal) -> Answer {
+        let (shared, now_ms) = (self.shared.clone(), self.clock.now_ms());
+        let key = self.key(caller.slot, caller.generation);
+        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        session.signals.take(shared.config.signals_per_second, now_ms).map_err(BrokerError::RateLimited)?;
+        let (info, _) = shared.broker.room(&session.identity, &command.room)?;
+        let subscription = info.and_then(|info| session.subscription(info.id)).ok_or(BrokerError::NotSubscribed)?;
+        if !subscription.allow.contains(Permission::Signal) {
+            return Err(BrokerError::NotAllowed("signal").into());
+        }
+        shared.broker.signal(key, &session.identity, &subscription.room, command.payload)?;
+        self.tally.signals += 1;
+        Ok(Some(v1::Signaled {}.into()))
+    }
+
+    // ---- who is here, who has read what ---------------------------------------------------------------------------
+
+    fn presence(&mut self, caller: Caller, command: &v1::Presence) -> Answer {
+        let shared = self.shared.clone();
+        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        let info = known(&shared.broker, &session.identity, &command.room, Permission::Presence)?;
+        Ok(Some(shared.broker.presence(&info, &command.users).into()))
+    }
+
+    fn update_presence(&mut self, caller: Caller, command: v1::PresenceUpdate) -> Answer {
+        let shared = self.shared.clone();
+        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        let info = known(&shared.broker, &session.identity, &command.room, Permission::Presence)?;
+        let subscription = session.subscription(info.id).filter(|s| s.presence).ok_or(BrokerError::NotSubscribed)?;
+        shared.broker.update_presence(&subscription.room, &session.identity, command.state)?;
+        Ok(Some(shared.broker.presence(&info, &[session.identity.user.to_string()]).into()))
+    }
+
+    fn read(&mut self, caller: Caller, command: &v1::Read) -> Answer {
+        let (shared, ticket) = (self.shared.clone(), self.ticket());
+        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        if session.in_flight >= IN_FLIGHT_MAX {
+            return Err(BrokerError::Overloaded.into());
+        }
+        let info = known(&shared.broker, &session.identity, &command.room, Permission::Read)?;
+        shared.broker.mark(info.id, &session.identity.user, command.offset, ticket)?;
+        session.in_flight += 1;
+        self.await_outcome(caller, Some(info));
+        Ok(None)
+    }
+}
+
+/// A room that exists and where this is allowed.
+pub(super) fn known(
+    broker: &broker::Broker,
+    who: &Identity,
+    name: &str,
+    permission: Permission,
+) -> Result<RoomInfo, BrokerError> {
+    let (info, allow) = broker.room(who, name)?;
+    let info = info.ok_or(BrokerError::UnknownRoom)?;
+    match allow.contains(permission) {
+        true => Ok(info),
+        false => Err(BrokerError::NotAllowed(permission.name())),
+    }
+}

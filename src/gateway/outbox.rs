@@ -1,0 +1,151 @@
+//! What waits to be written to one connection. Bounded in frames and bytes; who does not read is cut off and comes back
+//! to the log, so that a slow reader costs a bounded amount and delays nobody.
+//!
+//! Chunks are shared bytes, so that what waits for a thousand readers is held once. An idle outbox owns no memory.
+
+use std::collections::VecDeque;
+use std::io;
+
+use bytes::{Buf, Bytes};
+use tokio::net::TcpStream;
+
+/// Chunks are gathered into one write up to this many bytes: a system call costs as much as copying about this much.
+const GATHER_BYTES: usize = 64 << 10;
+
+/// Where a write ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// Nothing is left.
+    All,
+    /// The socket takes no more now.
+    Blocked,
+}
+
+/// The bounded send queue of a connection.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    chunks: VecDeque<(Bytes, u32)>,
+    frames: usize,
+    bytes: usize,
+    /// The front chunk is partly written: it must be finished before anything else may be.
+    torn: bool,
+}
+
+impl Outbox {
+    /// Adds bytes that hold so many frames.
+    pub fn push(&mut self, bytes: Bytes, frames: usize) {
+        self.bytes += bytes.len();
+        self.frames += frames;
+        self.chunks.push_back((bytes, frames as u32));
+    }
+
+    /// Whether more waits than is allowed.
+    pub fn is_over(&self, frames_max: usize, bytes_max: usize) -> bool {
+        self.frames > frames_max || self.bytes > bytes_max
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Forgets all that waits, but for the rest of a frame that was begun.
+    pub fn clear(&mut self) {
+        let rest = self.chunks.pop_front().filter(|_| self.torn);
+        *self = Self::default();
+        if let Some((bytes, frames)) = rest {
+            self.push(bytes, frames as usize);
+            self.torn = true;
+        }
+    }
+
+    /// Writes as much as the socket takes. `gather` is scratch space shared by all connections of a thread.
+    pub fn write(&mut self, socket: &TcpStream, gather: &mut Vec<u8>) -> io::Result<Written> {
+        while let Some((front, _)) = self.chunks.front() {
+            let written = if self.chunks.len() == 1 || front.len() >= GATHER_BYTES {
+                socket.try_write(front)
+            } else {
+                gather.clear();
+                for (chunk, _) in &self.chunks {
+                    if gather.len() + chunk.len() > GATHER_BYTES {
+                        break;
+                    }
+                    gather.extend_from_slice(chunk);
+                }
+                socket.try_write(gather)
+            };
+            match written {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => self.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Written::Blocked),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.chunks.capacity() > 0 {
+            self.chunks = VecDeque::new();
+        }
+        Ok(Written::All)
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.bytes -= count;
+        while let Some((front, frames)) = self.chunks.front_mut() {
+            if count < front.len() {
+                front.advance(count);
+                self.torn |= count > 0;
+                return;
+            }
+            count -= front.len();
+            self.frames -= *frames as usize;
+            self.torn = false;
+            self.chunks.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bounds() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"12345"), 2);
+        assert!(!outbox.is_over(2, 5));
+        assert!(outbox.is_over(1, 5));
+        assert!(outbox.is_over(2, 4));
+    }
+
+    #[test]
+    fn clearing_keeps_the_rest_of_a_frame_that_was_begun() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"first"), 1);
+        outbox.push(Bytes::from_static(b"second"), 1);
+        outbox.advance(2);
+        outbox.clear();
+        assert_eq!(outbox.chunks, [(Bytes::from_static(b"rst"), 1)]);
+        outbox.advance(3);
+        outbox.push(Bytes::from_static(b"third"), 1);
+        outbox.clear();
+        assert_eq!((outbox.chunks.len(), outbox.bytes()), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn any_steps_keep_the_counts(
+            chunks in prop::collection::vec(1..20usize, 1..20), steps in prop::collection::vec(1..30usize, 1..20),
+        ) {
+            let mut outbox = Outbox::default();
+            for len in chunks {
+                outbox.push(vec![0; len].into(), 3);
+            }
+            for step in steps {
+                outbox.advance(step.min(outbox.bytes()));
+                prop_assert_eq!(outbox.bytes, outbox.chunks.iter().map(|(chunk, _)| chunk.len()).sum::<usize>());
+                prop_assert_eq!(outbox.frames, outbox.chunks.len() * 3);
+            }
+        }
+    }
+}
