@@ -10,7 +10,34 @@
 //! - A read returns consecutive records or an error, never a page with a hole, never a record whose checksum is wrong.
 //! - After a failed write or sync nothing more is accepted until the process restarts.
 
+mod backlog;
+mod change;
+mod compaction;
 mod config;
+mod durable;
+mod engine;
+mod fold;
+mod front;
+mod gate;
+mod group_commit;
+mod ids;
+mod manifest;
+mod memory;
+mod page;
+mod partition;
+mod queue;
+mod record;
+mod recovery;
+mod retention;
+mod runs;
+mod sequencer;
+mod space;
+mod state;
+mod stats;
+mod store;
+#[cfg(test)]
+mod tests;
+mod wal;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,6 +45,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use config::{JournalConfig, Retention};
+pub use durable::{DurableJournal, OpenError};
+pub use memory::MemoryJournal;
+pub use recovery::ReplayError;
+
+/// Longest payload a journal takes, bytes. With it a value of the long-term store stays small enough for sled's guards.
+pub const PAYLOAD_BYTES_MAX: usize = 90 << 10;
 
 /// A room's interned name; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,331 @@
+//! The durable journal: write-ahead file in front, partitions of sled behind, one memory between them.
+//!
+//! Owns the composition: opening and recovery, the two threads, maintenance, closing. What an acknowledgement rests on
+//! is in `wal.rs` and `group_commit.rs`; the rest may fail and be rebuilt by replaying.
+//!
+//! Dropping without [`Journal::close`] is like a crash: nothing is folded, what was acknowledged is on disk.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, JoinHandle};
+
+use parking_lot::Mutex;
+
+use super::backlog::{Backlog, Pending};
+use super::change::Change;
+use super::compaction::Compactor;
+use super::fold::Folder;
+use super::front::{self, Front};
+use super::gate::Gate;
+use super::group_commit::{Log, WriteError};
+use super::ids::IdKey;
+use super::manifest::Manifest;
+use super::queue::{Queue, Work};
+use super::recovery::{self, ReplayError};
+use super::retention::Retainer;
+use super::space::{self, Ballast, Lock};
+use super::state::State;
+use super::store::Store;
+use super::wal::{self, Wal};
+use super::{
+    Bounds, CommitSink, Entry, Health, Journal, JournalConfig, Marker, Page, ReadError, ReadRange, Refusal, Retention,
+    RoomId, RoomInfo, Stats, Ticket, page,
+};
+
+/// Why a journal does not open. Nothing on disk was changed, except that a torn tail may have been cut off.
+#[derive(Debug)]
+pub enum OpenError {
+    /// Another process has the directory.
+    InUse(PathBuf),
+    /// What is stored is not what it was; `konvert journal verify` tells more.
+    Damaged(String),
+    /// The disk did not answer.
+    Io(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse(dir) => write!(f, "another process uses {}", dir.display()),
+            Self::Damaged(report) => write!(f, "the journal is damaged and stays as it is: {report}"),
+            Self::Io(reason) => write!(f, "the journal cannot be opened: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error.to_string())
+    }
+}
+
+impl From<ReplayError> for OpenError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Damaged { .. } => Self::Damaged(error.to_string()),
+            ReplayError::Io(error) => Self::Io(error.to_string()),
+        }
+    }
+}
+
+/// See the head of the file.
+pub struct DurableJournal {
+    front: Front,
+    store: Arc<Store>,
+    backlog: Arc<Backlog>,
+    retainer: Retainer,
+    compactor: Mutex<Compactor>,
+    wal_dirty_since_ms: Arc<AtomicU64>,
+    ballast: Ballast,
+    config: JournalConfig,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    dir: PathBuf,
+    /// Last: the directory is free for others only when everything else is gone.
+    _lock: Lock,
+}
+
+impl DurableJournal {
+    /// Opens or creates the journal in `dir`, replays what was not folded, and starts the commit and fold threads.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: &Path, config: &JournalConfig, sink: Arc<dyn CommitSink>) -> Result<Arc<Self>, OpenError> {
+        fs::create_dir_all(dir)?;
+        let lock = Lock::take(dir)?.ok_or_else(|| OpenError::InUse(dir.to_owned()))?;
+        let ballast = Ballast::new(dir, config.ballast_bytes);
+        if space::free_bytes(dir)? < config.ballast_bytes {
+            ballast.release()?;
+        }
+        let manifest = read_manifest(dir)?;
+        let gate = Arc::new(Gate::default());
+        let state = Arc::new(State::new(config.recent_bytes, IdKey::new(manifest.key)));
+        let folded = manifest.folded;
+        let store = Store::open(dir, manifest, config.cache_bytes, gate.clone()).map_err(OpenError::Damaged)?;
+        let store = Arc::new(store);
+        store.load_rooms(&state).map_err(OpenError::Damaged)?;
+        let backlog = Arc::new(Backlog::default());
+        let (wal, commit) = replay(dir, folded, &state, &backlog)?;
+        let front = Front {
+            queue: Arc::new(Queue::new(config.queue_count, config.queue_bytes)),
+            state: state.clone(),
+            cold: store.clone(),
+            gate,
+            counters: Arc::default(),
+        };
+        let wal_dirty_since_ms = Arc::new(AtomicU64::new(0));
+        let journal = Self {
+            store: store.clone(),
+            backlog: backlog.clone(),
+            retainer: Retainer::new(config.retention),
+            compactor: Mutex::new(Compactor::new(config)),
+            wal_dirty_since_ms: wal_dirty_since_ms.clone(),
+            ballast,
+            config: config.clone(),
+            threads: Mutex::default(),
+            dir: dir.to_owned(),
+            _lock: lock,
+            front,
+        };
+        journal.look_at_space();
+        let counters = journal.front.counters.clone();
+        let folder =
+            Folder { store, state, backlog: backlog.clone(), counters, partition_bytes: config.partition_bytes };
+        let log = DurableLog { wal, backlog, dirty_since_ms: wal_dirty_since_ms };
+        let threads = vec![
+            thread::Builder::new().name("journal-fold".into()).spawn(move || folder.run())?,
+            journal.front.start(sink, log, commit)?,
+        ];
+        *journal.threads.lock() = threads;
+        Ok(Arc::new(journal))
+    }
+
+    fn look_at_space(&self) {
+        let Ok(free) = space::free_bytes(&self.dir) else { return };
+        let floor = self.config.free_bytes_min;
+        let reason = || format!("only {free} bytes are free on the journal's disk, {floor} are required");
+        self.front.gate.set_space((free < floor).then(reason));
+        if let Err(error) = self.ballast.restore(free, floor) {
+            tracing::warn!(%error, "the reserve file could not be made");
+        }
+    }
+
+    /// Removes write-ahead segments that have erased payloads: goes on in a new one, folds everything before it.
+    fn clean_wal(&self, now_ms: u64) {
+        let since = self.wal_dirty_since_ms.load(Ordering::Acquire);
+        if since == 0 || now_ms < since.saturating_add(self.config.erase_within_ms / 2) {
+            return;
+        }
+        let (reply, done) = sync_channel(1);
+        if self.front.queue.push(Work::Rotate { reply }).is_err() {
+            return;
+        }
+        // The sender is dropped when the commit thread is done with it: an error is the answer.
+        let _ = done.recv();
+        let needed = self.backlog.flush();
+        match wal::delete_before(&self.dir, needed) {
+            // A delete that came meanwhile has set another time, which stays.
+            Ok(()) => drop(self.wal_dirty_since_ms.compare_exchange(since, 0, Ordering::AcqRel, Ordering::Acquire)),
+            Err(error) => tracing::warn!(%error, "write-ahead segments with erased payloads could not be removed"),
+        }
+    }
+
+    fn stop(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        threads.into_iter().for_each(|thread| front::join(Some(thread)));
+    }
+}
+
+impl Journal for DurableJournal {
+    fn submit(&self, entry: Entry, ticket: Ticket) -> Result<(), Refusal> {
+        self.front.submit(entry, ticket)
+    }
+
+    fn find(&self, name: &str) -> Option<RoomInfo> {
+        self.front.find(name)
+    }
+
+    fn bounds(&self, room: RoomId) -> Option<Bounds> {
+        self.front.bounds(room)
+    }
+
+    fn recent(&self, room: RoomId, range: ReadRange) -> Option<Result<Page, ReadError>> {
+        page::recent(&self.front.state, room, range)
+    }
+
+    fn read(&self, room: RoomId, range: ReadRange) -> Result<Page, ReadError> {
+        self.front.read(room, range)
+    }
+
+    fn marker(&self, room: RoomId, user: &str) -> Marker {
+        self.front.marker(room, user)
+    }
+
+    fn trim(&self, room: RoomId, first: u64) -> Result<Bounds, Refusal> {
+        self.front.trim(room, first)
+    }
+
+    fn set_retention(&self, room: RoomId, retention: Retention) {
+        self.retainer.set(room, retention);
+    }
+
+    fn maintain(&self, now_ms: u64) {
+        self.look_at_space();
+        self.front.retain(&self.retainer, now_ms);
+        self.clean_wal(now_ms);
+        let mut compactor = self.compactor.lock();
+        if let Err(reason) = compactor.step(&self.store, &self.front.state, &self.backlog, now_ms) {
+            self.front.gate.damage(format!("reclaiming space: {reason}"));
+        }
+    }
+
+    fn health(&self) -> Health {
+        let mut damage = self.front.gate.damages();
+        if self.store.has_blobs() {
+            damage.push("the long-term store wrote a file into blobs/, which is not synced".into());
+        }
+        Health {
+            read_only: self.front.gate.closed_because(),
+            damage,
+            unfolded_bytes: self.backlog.bytes(),
+            free_bytes: space::free_bytes(&self.dir).ok(),
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        self.front.stats()
+    }
+
+    fn close(&self) {
+        self.front.queue.close();
+        let mut threads = std::mem::take(&mut *self.threads.lock());
+        front::join(threads.pop());
+        self.backlog.drain();
+        front::join(threads.pop());
+    }
+}
+
+impl Drop for DurableJournal {
+    fn drop(&mut self) {
+        self.front.queue.drop_all();
+        self.backlog.stop();
+        self.stop();
+    }
+}
+
+fn read_manifest(dir: &Path) -> Result<Manifest, OpenError> {
+    if let Some(manifest) = Manifest::read(dir).map_err(OpenError::Damaged)? {
+        if wal::segments(dir)?.is_empty() {
+            return Err(OpenError::Damaged("the write-ahead file is missing".into()));
+        }
+        return Ok(manifest);
+    }
+    // The first segment is made before the manifest: without a manifest nothing was ever acknowledged.
+    if wal::segments(dir)?.len() > 1 || dir.join("rooms").exists() {
+        return Err(OpenError::Damaged("the manifest is missing".into()));
+    }
+    wal::delete_before(dir, u64::MAX)?;
+    Wal::create(dir, 1)?;
+    let manifest = Manifest::new(rand::random());
+    manifest.write(dir)?;
+    Ok(manifest)
+}
+
+fn replay(dir: &Path, folded: u64, state: &State, backlog: &Backlog) -> Result<(Wal, u64), OpenError> {
+    let tail = recovery::replay(dir, folded, |batch| {
+        batch.changes.iter().for_each(|change| state.apply(change, batch.commit));
+        let changes = Arc::new(batch.changes);
+        backlog.push(Pending { commit: batch.commit, segment: batch.segment, bytes: batch.bytes, changes });
+    })?;
+    if tail.torn > 0 {
+        tracing::warn!(segment = tail.segment, bytes = tail.torn, "a torn batch at the end was cut off");
+    }
+    recovery::cut(dir, &tail)?;
+    let whole = tail.length >= wal::SEGMENT_HEADER as u64;
+    let wal = if whole { Wal::resume(dir, tail.segment, tail.length) } else { Wal::create(dir, tail.segment) }?;
+    backlog.rotated(tail.segment);
+    Ok((wal, tail.commit))
+}
+
+/// The write-ahead file, and the backlog of the fold behind it.
+struct DurableLog {
+    wal: Wal,
+    backlog: Arc<Backlog>,
+    dirty_since_ms: Arc<AtomicU64>,
+}
+
+impl Log for DurableLog {
+    fn write(&mut self, commit: u64, changes: &[Change]) -> Result<u64, WriteError> {
+        let bytes = self.wal.append(commit, changes)?;
+        for change in changes {
+            if let Change::Record { stored, erased, .. } = change
+                && !erased.is_empty()
+            {
+                self.dirty_since_ms.store(stored.record.time_ms.max(1), Ordering::Release);
+            }
+        }
+        Ok(bytes)
+    }
+
+    fn wait_until_ready(&self) {
+        self.backlog.wait_for_room();
+    }
+
+    fn rotate(&mut self) -> Result<(), WriteError> {
+        let failed = |error| WriteError { reason: format!("cannot start a segment: {error}"), undone: true };
+        self.wal.rotate().map_err(failed)?;
+        self.backlog.rotated(self.wal.segment());
+        Ok(())
+    }
+
+    fn committed(&mut self, commit: u64, changes: Vec<Change>, bytes: u64) {
+        let segment = self.wal.segment();
+        self.backlog.push(Pending { commit, segment, bytes, changes: Arc::new(changes) });
+    }
+}

@@ -1,0 +1,259 @@
+//! The fold: what is committed moves from memory and the write-ahead file into blocks, in the background.
+//!
+//! Owns the shape of blocks. A room's new records are merged into its last block while that is not much larger than
+//! them (a binary counter of blocks): one message in each of 100 000 rooms costs 100 000 small blocks, a busy room is
+//! rewritten a few times and not at every pass.
+//!
+//! Order: blocks and ids → sync → rooms and markers → sync → manifest with the folded mark. Everything up to the mark may be
+//! repeated after a crash: records a block has beyond the first new offset are the same ones, from the pass that was cut
+//! short, and are replaced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::backlog::{Backlog, Pending};
+use super::change::Change;
+use super::engine::guarded;
+use super::manifest::Manifest;
+use super::partition::{BLOCK_BYTES, BLOCK_VERSION, Partition, block, block_key, open_block, related_key};
+use super::record::{Stored, put_stored};
+use super::state::{State, related_target};
+use super::stats::Counters;
+use super::store::{Store, marker_key, marker_value, room_value};
+use super::{Marker, wal};
+
+/// Most puts per sled batch.
+const STEP_PUTS: usize = 256;
+/// Most bytes per sled batch.
+const STEP_BYTES: usize = 1 << 20;
+
+/// The background thread's work.
+pub(crate) struct Folder {
+    pub store: Arc<Store>,
+    pub state: Arc<State>,
+    pub backlog: Arc<Backlog>,
+    pub counters: Arc<Counters>,
+    pub partition_bytes: u64,
+}
+
+/// What a pass has for each place.
+#[derive(Default)]
+struct Gathered {
+    records: BTreeMap<u64, Vec<Stored>>,
+    /// `(room, offset, time of the delete)`.
+    erased: Vec<(u64, u64, u64)>,
+    markers: BTreeMap<(u64, Arc<str>), Marker>,
+    rooms: std::collections::BTreeSet<u64>,
+}
+
+impl Folder {
+    /// Works until the backlog is stopped or drained. An error ends it and closes the journal.
+    pub fn run(self) {
+        // Folding may wait, acknowledging may not. Without the right to it, it works as well.
+        let _ = rustix::process::setpriority_process(None, 10);
+        while let Some(pass) = self.backlog.next_pass() {
+            let folded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.pass(&pass)));
+            if let Err(reason) = folded.unwrap_or_else(|_| Err("the fold thread failed".into())) {
+                self.store.gate.poison(format!("folding failed: {reason}"));
+                break;
+            }
+        }
+        self.backlog.stop();
+    }
+
+    fn pass(&self, pass: &[Pending]) -> Result<(), String> {
+        let Some(last) = pass.last() else { return Ok(()) };
+        let gathered = self.gather(pass);
+        let mut manifest = self.store.writer.lock();
+        let newest = self.newest(&mut manifest)?;
+        self.write_blocks(&newest, gathered.records)?;
+        self.erase(&gathered.erased)?;
+        newest.engine.sync()?;
+        self.write_rooms(&gathered.rooms, gathered.markers)?;
+        manifest.folded = last.commit;
+        self.store.save(&mut manifest)?;
+        drop(manifest);
+        for pending in pass {
+            self.state.folded(&pending.changes, pending.commit);
+        }
+        let needed = self.backlog.folded(pass);
+        wal::delete_before(&self.store.dir, needed).map_err(|error| error.to_string())?;
+        self.counters.fold();
+        Ok(())
+    }
+
+    fn gather(&self, pass: &[Pending]) -> Gathered {
+        let mut gathered = Gathered::default();
+        for change in pass.iter().flat_map(|pending| pending.changes.iter()) {
+            match change {
+                Change::Room { id, .. } => drop(gathered.rooms.insert(*id)),
+                Change::Trim { room, .. } => drop(gathered.rooms.insert(*room)),
+                Change::Marker { room, user, marker } => {
+                    gathered.markers.insert((*room, user.clone()), *marker);
+                }
+                Change::Record { room, stored, erased } => {
+                    gathered.rooms.insert(*room);
+                    let shown =
+                        if self.state.is_erased(*room, stored.record.offset) { stored.erase() } else { stored.clone() };
+                    gathered.records.entry(*room).or_default().push(shown);
+                    gathered.erased.extend(erased.iter().map(|offset| (*room, *offset, stored.record.time_ms)));
+                }
+            }
+        }
+        gathered
+    }
+
+    /// The partition that takes new blocks; a new one when the last is full.
+    fn newest(&self, manifest: &mut Manifest) -> Result<Arc<Partition>, String> {
+        let partitions = self.store.partitions.load_full();
+        if let Some(last) = partitions.last().filter(|last| last.engine.disk_bytes() < self.partition_bytes) {
+            return Ok(last.clone());
+        }
+        let newest = self.store.new_partition(manifest)?;
+        let list = partitions.iter().cloned().chain([newest.clone()]).collect();
+        self.store.partitions.store(Arc::new(list));
+        // Named before it has anything, so that a crash does not leave blocks nobody knows.
+        self.store.save(manifest)?;
+        Ok(newest)
+    }
+
+    fn write_blocks(&self, newest: &Partition, rooms: BTreeMap<u64, Vec<Stored>>) -> Result<(), String> {
+        let mut ids = Vec::new();
+        let mut step = Step::new(&newest.blocks, newest);
+        for (room, records) in rooms {
+            for stored in &records {
+                let record = &stored.record;
+                ids.push((self.state.key.hash(room, &record.sender, &record.message_id), record.offset));
+                if let Some(target) = related_target(record) {
+                    guarded(|| newest.related.insert(related_key(room, target, record.offset), &[]))?;
+                }
+            }
+            add_to_room(&mut step, newest, room, records)?;
+        }
+        step.write()?;
+        newest.ids.add(ids)
+    }
+
+    /// Rewrites blocks without the payloads that were erased.
+    fn erase(&self, erased: &[(u64, u64, u64)]) -> Result<(), String> {
+        for (room, offset, time_ms) in erased {
+            let Some((partition, first, value)) = self.store.block_at(*room, *offset)? else { continue };
+            let (mut records, malformed) = open_block(first, &value);
+            let Some(stored) = records.iter_mut().find(|stored| stored.record.offset == *offset) else { continue };
+            if stored.record.erased || malformed.is_some() {
+                continue;
+            }
+            *stored = stored.erase();
+            let rewritten = block(&records);
+            partition.add_live(rewritten.len(), value.len());
+            guarded(|| partition.blocks.insert(block_key(*room, first), rewritten))?;
+            partition.dirty(*time_ms);
+            partition.engine.sync()?;
+        }
+        Ok(())
+    }
+
+    fn write_rooms(
+        &self,
+        rooms: &std::collections::BTreeSet<u64>,
+        markers: BTreeMap<(u64, Arc<str>), Marker>,
+    ) -> Result<(), String> {
+        let mut batch = sled::Batch::default();
+        for (index, room) in rooms.iter().enumerate() {
+            let (Some(info), Some(standing)) = (self.state.info(*room), self.state.standing(*room)) else { continue };
+            batch.insert(&room.to_be_bytes(), room_value(&info.name, &standing));
+            if index % STEP_PUTS == STEP_PUTS - 1 {
+                guarded(|| self.store.rooms.apply_batch(std::mem::take(&mut batch)))?;
+            }
+        }
+        guarded(|| self.store.rooms.apply_batch(batch))?;
+        for ((room, user), marker) in markers {
+            guarded(|| self.store.markers.insert(marker_key(room, &user), marker_value(marker)))?;
+        }
+        self.store.meta.sync()
+    }
+}
+
+/// A batch of puts that is written when it is large enough.
+pub(crate) struct Step<'a> {
+    tree: &'a sled::Tree,
+    partition: &'a Partition,
+    batch: sled::Batch,
+    puts: usize,
+    bytes: usize,
+}
+
+impl<'a> Step<'a> {
+    pub fn new(tree: &'a sled::Tree, partition: &'a Partition) -> Self {
+        Self { tree, partition, batch: sled::Batch::default(), puts: 0, bytes: 0 }
+    }
+
+    pub fn put(&mut self, key: [u8; 16], value: Vec<u8>) {
+        self.puts += 1;
+        self.bytes += value.len();
+        self.partition.add_live(value.len(), 0);
+        self.batch.insert(&key, value);
+    }
+
+    fn remove(&mut self, key: [u8; 16], bytes: usize) {
+        self.partition.add_live(0, bytes);
+        self.batch.remove(&key);
+    }
+
+    fn write_if_large(&mut self) -> Result<(), String> {
+        if self.puts >= STEP_PUTS || self.bytes >= STEP_BYTES { self.write() } else { Ok(()) }
+    }
+
+    pub fn write(&mut self) -> Result<(), String> {
+        (self.puts, self.bytes) = (0, 0);
+        guarded(|| self.tree.apply_batch(std::mem::take(&mut self.batch)))?;
+        // Little at a time to the disk, so that no sync in between has much to wait for.
+        self.partition.engine.sync()
+    }
+}
+
+/// Adds a room's consecutive new records after its last block, or merged with its last blocks, in one batch: a reader
+/// sees the blocks before or after, never between.
+fn add_to_room(step: &mut Step<'_>, newest: &Partition, room: u64, mut records: Vec<Stored>) -> Result<(), String> {
+    let Some(new_first) = records.first().map(|stored| stored.record.offset) else { return Ok(()) };
+    let mut size: usize = blocks(&records).iter().map(|(_, value)| value.len()).sum();
+    let mut below = u64::MAX;
+    while let Some((at, value)) = newest.block_at(room, below - 1)? {
+        let (mut before, malformed) = open_block(at, &value);
+        let repeated = at >= new_first || at + before.len() as u64 > new_first;
+        let small = value.len() <= 2 * size && value.len() + size <= BLOCK_BYTES;
+        if at < new_first && (malformed.is_some() || !small && !repeated) {
+            break;
+        }
+        step.remove(block_key(room, at), value.len());
+        before.retain(|stored| stored.record.offset < new_first);
+        if !before.is_empty() {
+            size += value.len();
+            before.append(&mut records);
+            records = before;
+        }
+        below = at;
+        if below == 0 {
+            break;
+        }
+    }
+    for (first, value) in blocks(&records) {
+        step.put(block_key(room, first), value);
+    }
+    step.write_if_large()
+}
+
+/// Cuts records into blocks of at most [`BLOCK_BYTES`], single larger records apart: first offsets and values.
+pub(crate) fn blocks(records: &[Stored]) -> Vec<(u64, Vec<u8>)> {
+    let mut blocks: Vec<(u64, Vec<u8>)> = Vec::new();
+    let mut frame = Vec::new();
+    for stored in records {
+        frame.clear();
+        put_stored(&mut frame, stored);
+        match blocks.last_mut().filter(|(_, value)| value.len() + frame.len() <= BLOCK_BYTES) {
+            Some((_, value)) => value.extend_from_slice(&frame),
+            None => blocks.push((stored.record.offset, [&[BLOCK_VERSION], &frame[..]].concat())),
+        }
+    }
+    blocks
+}

@@ -1,0 +1,166 @@
+//! The one thread that makes entries durable, as many at a time as have come meanwhile.
+//!
+//! Owns the order *sequence → write and sync → visible to readers → outcomes*. Refuses to know what the log is made of.
+//! There is no linger timer: batches grow by themselves while a sync is under way.
+//!
+//! Invariant: an outcome that says stored leaves here only after the log said that its batch is on disk. After a failed
+//! write nothing more is written until the process restarts.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::change::Change;
+use super::gate::Gate;
+use super::page::Cold;
+use super::queue::{Queue, Work};
+use super::sequencer::Sequencer;
+use super::state::State;
+use super::stats::Counters;
+use super::{CommitSink, Outcome, Refusal};
+
+/// Where batches are made durable.
+pub(crate) trait Log: Send {
+    /// Returns after the changes are on disk.
+    fn write(&mut self, commit: u64, changes: &[Change]) -> Result<u64, WriteError>;
+
+    /// Waits while slower parts have too much to catch up with: the queue fills meanwhile and pushes back.
+    fn wait_until_ready(&self) {}
+
+    /// Goes on in a new file, so that the old one can be deleted.
+    fn rotate(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    /// The changes are visible; takes them over.
+    fn committed(&mut self, commit: u64, changes: Vec<Change>, bytes: u64);
+}
+
+/// A batch that did not get to disk.
+#[derive(Debug, Clone)]
+pub(crate) struct WriteError {
+    /// What happened.
+    pub reason: String,
+    /// Nothing of the batch is on disk; otherwise nobody knows.
+    pub undone: bool,
+}
+
+/// What the thread works with.
+pub(crate) struct Committer<L> {
+    pub queue: Arc<Queue>,
+    pub state: Arc<State>,
+    pub cold: Arc<dyn Cold>,
+    pub gate: Arc<Gate>,
+    pub counters: Arc<Counters>,
+    pub sink: Arc<dyn CommitSink>,
+    pub log: L,
+    /// The last commit's number.
+    pub commit: u64,
+}
+
+type Reply = (std::sync::mpsc::SyncSender<Result<super::Bounds, Refusal>>, Result<super::Bounds, Refusal>);
+
+impl<L: Log> Committer<L> {
+    /// Works until the queue is closed and empty.
+    pub fn run(mut self) {
+        while let Some(batch) = self.queue.take() {
+            let done = catch_unwind(AssertUnwindSafe(|| self.batch(batch)));
+            if done.is_err() {
+                // The batch's outcomes are lost with it; whoever waits is told by the gate that nothing more comes.
+                self.gate.poison("the commit thread failed; see the log".into());
+            }
+        }
+    }
+
+    fn batch(&mut self, batch: Vec<Work>) {
+        if let Some(reason) = self.gate.closed_because() {
+            return refuse(&*self.sink, batch, &Refusal::ReadOnly(reason));
+        }
+        self.log.wait_until_ready();
+        let mut new_epoch = || rand::random_range(1..1_u64 << 53);
+        let mut sequencer = Sequencer::new(&self.state, &*self.cold, &mut new_epoch);
+        let mut replies: Vec<Reply> = Vec::new();
+        let mut rotations = Vec::new();
+        for work in batch {
+            match work {
+                Work::Entry(entry, ticket) => sequencer.decide(entry, ticket),
+                Work::Trim { room, first, reply } => replies.push((reply, sequencer.trim(room, first))),
+                Work::Rotate { reply } => rotations.push(reply),
+            }
+        }
+        let Sequencer { changes, mut outcomes, duplicates, .. } = sequencer;
+        self.counters.duplicates(duplicates);
+        if crate::sabotage::is("ack_before_store") {
+            self.sink.committed(std::mem::take(&mut outcomes));
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        if !changes.is_empty()
+            && let Err(error) = self.store(changes)
+        {
+            fail(&mut outcomes, &mut replies, &error);
+            self.gate.poison(error.reason);
+        }
+        for (reply, result) in replies {
+            // Who asked may have given up waiting.
+            let _ = reply.try_send(result);
+        }
+        if !outcomes.is_empty() {
+            self.sink.committed(outcomes);
+        }
+        if !rotations.is_empty()
+            && let Err(error) = self.log.rotate()
+        {
+            self.gate.poison(error.reason);
+        }
+    }
+
+    fn store(&mut self, changes: Vec<Change>) -> Result<(), WriteError> {
+        let begun = Instant::now();
+        let bytes = self.log.write(self.commit + 1, &changes)?;
+        self.commit += 1;
+        let records = changes.iter().filter(|change| matches!(change, Change::Record { .. })).count();
+        self.counters.commit(records as u64, bytes, begun.elapsed());
+        for change in &changes {
+            self.state.apply(change, self.commit);
+        }
+        self.log.committed(self.commit, changes, bytes);
+        Ok(())
+    }
+}
+
+/// Turns every success that rests on the failed write into a refusal; what was refused or stored before stays.
+fn fail(outcomes: &mut [Outcome], replies: &mut [Reply], error: &WriteError) {
+    let refusal =
+        if error.undone { Refusal::ReadOnly(error.reason.clone()) } else { Refusal::Unknown(error.reason.clone()) };
+    for outcome in outcomes {
+        if outcome.result.is_ok() {
+            outcome.result = Err(refusal.clone());
+        }
+    }
+    for (_, result) in replies {
+        *result = Err(refusal.clone());
+    }
+}
+
+fn refuse(sink: &dyn CommitSink, batch: Vec<Work>, refusal: &Refusal) {
+    let mut outcomes = Vec::with_capacity(batch.len());
+    for work in batch {
+        match work {
+            Work::Entry(entry, ticket) => {
+                let room = match &entry {
+                    super::Entry::Append(append) => Some(append.room),
+                    super::Entry::Mark { room, .. } => Some(*room),
+                    super::Entry::Create { .. } => None,
+                };
+                outcomes.push(Outcome { ticket, room, result: Err(refusal.clone()) });
+            }
+            Work::Trim { reply, .. } => {
+                let _ = reply.try_send(Err(refusal.clone()));
+            }
+            Work::Rotate { .. } => {}
+        }
+    }
+    if !outcomes.is_empty() {
+        sink.committed(outcomes);
+    }
+}

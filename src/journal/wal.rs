@@ -1,0 +1,135 @@
+//! The write-ahead file: the front door of the log, on whose sync every acknowledgement rests.
+//!
+//! Owns the segment files `wal-000001.log`, …: appending, syncing, rotating, deleting. Reading them is recovery's.
+//!
+//! ```text
+//! segment   "KVWAL\0\0\1" · number u64 LE · batches
+//! batch     magic u32 · commit number u64 · length of body u32 · CRC-32 of body u32 · CRC-32 of these 20 bytes u32 · body
+//! body      changes, one after another
+//! ```
+//! Invariant: a batch is written only after the one before it is synced. So only the last batch of the last segment can
+//! be torn; anything invalid before it is damage.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::change::Change;
+use super::group_commit::WriteError;
+
+pub(crate) const SEGMENT_MAGIC: &[u8; 8] = b"KVWAL\0\0\x01";
+pub(crate) const SEGMENT_HEADER: usize = 16;
+pub(crate) const BATCH_MAGIC: u32 = 0x4b56_4241;
+pub(crate) const BATCH_HEADER: usize = 24;
+/// A segment is closed at this size: what is folded is deleted by whole segments.
+const SEGMENT_BYTES: u64 = 32 << 20;
+
+/// The file being appended to.
+pub(crate) struct Wal {
+    dir: PathBuf,
+    file: File,
+    segment: u64,
+    length: u64,
+    buffer: Vec<u8>,
+}
+
+impl Wal {
+    /// Starts a new segment and makes its existence durable.
+    pub fn create(dir: &Path, segment: u64) -> io::Result<Self> {
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path(dir, segment))?;
+        file.write_all(SEGMENT_MAGIC)?;
+        file.write_all(&segment.to_le_bytes())?;
+        file.sync_all()?;
+        sync_dir(dir)?;
+        Ok(Self { dir: dir.to_owned(), file, segment, length: SEGMENT_HEADER as u64, buffer: Vec::new() })
+    }
+
+    /// Continues a segment at its verified length.
+    pub fn resume(dir: &Path, segment: u64, length: u64) -> io::Result<Self> {
+        let mut file = OpenOptions::new().write(true).open(path(dir, segment))?;
+        file.seek(SeekFrom::Start(length))?;
+        Ok(Self { dir: dir.to_owned(), file, segment, length, buffer: Vec::new() })
+    }
+
+    /// Number of the segment being written.
+    pub fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// Appends a batch and returns its size after it is on disk.
+    pub fn append(&mut self, commit: u64, changes: &[Change]) -> Result<u64, WriteError> {
+        if self.length >= SEGMENT_BYTES {
+            self.rotate().map_err(|error| undone("cannot start a segment", &error))?;
+        }
+        encode(&mut self.buffer, commit, changes);
+        if let Err(error) = self.file.write_all(&self.buffer) {
+            // Not synced and cut off again: the batch is not there. If even the cut fails, nobody knows.
+            let undone = self.file.set_len(self.length).and_then(|()| self.file.sync_data()).is_ok();
+            return Err(WriteError { reason: format!("write failed: {error}"), undone });
+        }
+        if !crate::sabotage::is("skip_sync") && !crate::sabotage::is("ack_before_store") {
+            let unknown = |error| WriteError { reason: format!("sync failed: {error}"), undone: false };
+            self.file.sync_data().map_err(unknown)?;
+        }
+        let bytes = self.buffer.len() as u64;
+        self.length += bytes;
+        // A single giant batch must not keep its memory for ever.
+        self.buffer.shrink_to(4 << 20);
+        Ok(bytes)
+    }
+
+    /// Goes on in a new segment, so that the present one can be deleted once it is folded.
+    pub fn rotate(&mut self) -> io::Result<()> {
+        if self.length > SEGMENT_HEADER as u64 {
+            *self = Self::create(&self.dir, self.segment + 1)?;
+        }
+        Ok(())
+    }
+}
+
+fn undone(what: &str, error: &io::Error) -> WriteError {
+    WriteError { reason: format!("{what}: {error}"), undone: true }
+}
+
+fn encode(buffer: &mut Vec<u8>, commit: u64, changes: &[Change]) {
+    buffer.clear();
+    buffer.resize(BATCH_HEADER, 0);
+    changes.iter().for_each(|change| change.put(buffer));
+    let (header, body) = buffer.split_at_mut(BATCH_HEADER);
+    header[..4].copy_from_slice(&BATCH_MAGIC.to_le_bytes());
+    header[4..12].copy_from_slice(&commit.to_le_bytes());
+    header[12..16].copy_from_slice(&(body.len() as u32).to_le_bytes());
+    header[16..20].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    let checksum = crc32fast::hash(&header[..20]);
+    header[20..].copy_from_slice(&checksum.to_le_bytes());
+}
+
+pub(crate) fn path(dir: &Path, segment: u64) -> PathBuf {
+    dir.join(format!("wal-{segment:06}.log"))
+}
+
+/// Numbers of the segments there are, rising.
+pub(crate) fn segments(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in dir.read_dir()? {
+        let name = entry?.file_name();
+        let number =
+            name.to_str().and_then(|name| name.strip_prefix("wal-")?.strip_suffix(".log")?.parse::<u64>().ok());
+        numbers.extend(number);
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Deletes the segments before `segment`.
+pub(crate) fn delete_before(dir: &Path, segment: u64) -> io::Result<()> {
+    for number in segments(dir)?.into_iter().filter(|number| *number < segment) {
+        std::fs::remove_file(path(dir, number))?;
+    }
+    Ok(())
+}
+
+/// Makes creations, renames and deletions in a directory durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
