@@ -8,3 +8,4 @@ pub mod journal;
 pub mod metrics;
 pub mod rest;
 pub mod sabotage;
+pub mod server;

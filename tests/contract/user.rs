@@ -1,0 +1,255 @@
+//! Somebody who speaks the protocol to the real server: asks and gets the reply, waits for pushes, sees the close code.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use konvert::auth::{Auth, AuthConfig, Claims, Grant, Seconds};
+use konvert_protocol::v1::server_frame::Body as Reply;
+use konvert_protocol::v1::{self, client_frame};
+use konvert_protocol::{Encoding, ErrorCode};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tungstenite::Message;
+use tungstenite::client::IntoClientRequest;
+
+use crate::server::Server;
+
+/// Whatever takes longer than this will not happen.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Everything a user may do, in one word.
+pub const ALL: &str = "read publish signal presence create";
+
+/// One connection of a user.
+pub struct User {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    encoding: Encoding,
+    next_id: u32,
+    pushes: VecDeque<Reply>,
+    replies: VecDeque<v1::ServerFrame>,
+    /// The answer to connect.
+    pub connected: v1::Connected,
+}
+
+/// A token of this server for a user who may do `allow` in rooms like `room`.
+pub fn token(server: &Server, user: &str, room: &str, allow: &str) -> String {
+    token_in_mode(server, user, room, allow, false)
+}
+
+/// The same, for a grant that makes end-to-end encrypted rooms if it makes any.
+pub fn token_in_mode(server: &Server, user: &str, room: &str, allow: &str, e2ee: bool) -> String {
+    let grant = serde_json::json!({
+        "room": room,
+        "allow": allow.split_whitespace().collect::<Vec<_>>(),
+        "mode": if e2ee { "e2ee" } else { "server_readable" },
+    });
+    let grant: Grant = serde_json::from_value(grant).expect("a grant");
+    let claims = Claims {
+        sub: user.to_owned(),
+        name: user.to_uppercase(),
+        exp: Some(Seconds::from_ms(konvert::gateway::now_ms() + 3_600_000)),
+        grants: vec![grant],
+        ..Claims::default()
+    };
+    mint(server, &claims)
+}
+
+/// Any claims, signed with the server's secret.
+pub fn mint(server: &Server, claims: &Claims) -> String {
+    let auth = Auth::new(&AuthConfig::default(), &server.secret(), Vec::new()).expect("the server's secret");
+    auth.mint(claims).expect("a token")
+}
+
+/// Opens the socket and nothing else.
+pub async fn open(server: &Server, encoding: Encoding) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+    let mut request = server.socket_url().into_client_request().expect("a request");
+    let protocol = encoding.subprotocol().parse().expect("a header");
+    request.headers_mut().insert("sec-websocket-protocol", protocol);
+    tokio_tungstenite::connect_async(request).await.expect("the socket opens").0
+}
+
+impl User {
+    /// Connects with every right in every room.
+    pub async fn connect(server: &Server, user: &str) -> Self {
+        Self::connect_with(server, token(server, user, "*", ALL), Encoding::Protobuf, Vec::new()).await
+    }
+
+    /// Connects with a token, and to rooms.
+    pub async fn connect_with(
+        server: &Server,
+        token: String,
+        encoding: Encoding,
+        rooms: Vec<v1::Subscribe>,
+    ) -> Self {
+        let socket = open(server, encoding).await;
+        let mut user = Self {
+            socket,
+            encoding,
+            next_id: 1,
+            pushes: VecDeque::new(),
+            replies: VecDeque::new(),
+            connected: v1::Connected::default(),
+        };
+        let connect = v1::Connect { token, agent: "contract tests".into(), rooms, ..Default::default() };
+        match user.ask(connect).await {
+            Reply::Connected(connected) => user.connected = connected,
+            other => panic!("connect got {other:?}"),
+        }
+        user
+    }
+
+    /// Sends a command without waiting; the id that its reply will have.
+    pub async fn tell(&mut self, command: impl Into<client_frame::Body>) -> u32 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let bytes = self.encoding.encode(&v1::ClientFrame::new(id, command));
+        self.send(bytes).await;
+        id
+    }
+
+    /// Sends the bytes of a message.
+    pub async fn send(&mut self, bytes: Vec<u8>) {
+        let message = match self.encoding.is_text() {
+            true => Message::text(String::from_utf8(bytes).expect("JSON is UTF-8")),
+            false => Message::binary(bytes),
+        };
+        self.socket.send(message).await.expect("the socket is open");
+    }
+
+    /// Sends a command and waits for its reply.
+    pub async fn ask(&mut self, command: impl Into<client_frame::Body>) -> Reply {
+        let id = self.tell(command).await;
+        self.reply(id).await
+    }
+
+    /// Waits for the reply to a command.
+    pub async fn reply(&mut self, id: u32) -> Reply {
+        loop {
+            if let Some(place) = self.replies.iter().position(|frame| frame.id == id) {
+                return self.replies.remove(place).and_then(|frame| frame.body).expect("a reply has a body");
+            }
+            self.receive().await.unwrap_or_else(|code| panic!("closed with {code} before the reply to {id}"));
+        }
+    }
+
+    /// Waits for the next push.
+    pub async fn push(&mut self) -> Reply {
+        loop {
+            if let Some(push) = self.pushes.pop_front() {
+                return push;
+            }
+            self.receive().await.unwrap_or_else(|code| panic!("closed with {code} before the push"));
+        }
+    }
+
+    /// Waits for the next message, passing over other pushes.
+    pub async fn message(&mut self) -> v1::Message {
+        loop {
+            if let Reply::Message(message) = self.push().await {
+                return message;
+            }
+        }
+    }
+
+    /// Pushes that have come so far: everything before the answer to a ping.
+    pub async fn pushes(&mut self) -> Vec<Reply> {
+        assert!(matches!(self.ask(v1::Ping {}).await, Reply::Pong(_)));
+        self.pushes.drain(..).collect()
+    }
+
+    /// Waits until the server closes; the close code, or 1006 when the socket just ended.
+    pub async fn closed(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.receive().await {
+                return code;
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Result<(), u16> {
+        let message = tokio::time::timeout(DEADLINE, self.socket.next()).await.expect("something arrives in time");
+        let bytes: Bytes = match message {
+            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Text(text))) => text.into(),
+            Some(Ok(Message::Close(frame))) => return Err(frame.map_or(1005, |frame| frame.code.into())),
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(_)) | None => return Err(1006),
+        };
+        for frame in self.encoding.decode::<v1::ServerFrame>(bytes) {
+            let frame = frame.expect("the server's frames decode");
+            match frame.id {
+                0 => self.pushes.push_back(frame.body.expect("a push has a body")),
+                _ => self.replies.push_back(frame),
+            }
+        }
+        Ok(())
+    }
+
+    /// Subscribes from now on; the reply.
+    pub async fn subscribe(&mut self, room: &str) -> v1::Subscribed {
+        self.enter(v1::Subscribe { room: room.into(), ..Default::default() }).await
+    }
+
+    /// Subscribes; the reply.
+    pub async fn enter(&mut self, command: v1::Subscribe) -> v1::Subscribed {
+        match self.ask(command).await {
+            Reply::Subscribed(subscribed) => subscribed,
+            other => panic!("subscribe got {other:?}"),
+        }
+    }
+
+    /// Publishes a text; where it is stored.
+    pub async fn publish(&mut self, room: &str, message_id: &str, text: &str) -> v1::Published {
+        match self.ask(publish(room, message_id, text)).await {
+            Reply::Published(published) => published,
+            other => panic!("publish got {other:?}"),
+        }
+    }
+
+    /// Sends a command that must fail; the error.
+    pub async fn refused(&mut self, command: impl Into<client_frame::Body>) -> v1::Error {
+        match self.ask(command).await {
+            Reply::Error(error) => error,
+            other => panic!("instead of an error came {other:?}"),
+        }
+    }
+
+    /// Everything retained of a room, read in pages from its beginning.
+    pub async fn history(&mut self, room: &str) -> Vec<v1::Message> {
+        let mut all: Vec<v1::Message> = Vec::new();
+        loop {
+            let from = all.last().map_or(0, |message| message.offset + 1);
+            match self.ask(v1::History { room: room.into(), from, ..Default::default() }).await {
+                Reply::History(page) => {
+                    all.extend(page.messages);
+                    if !page.more {
+                        return all;
+                    }
+                }
+                other => panic!("history got {other:?}"),
+            }
+        }
+    }
+}
+
+/// A publish of a text.
+pub fn publish(room: &str, message_id: &str, text: &str) -> v1::Publish {
+    v1::Publish {
+        room: room.into(),
+        message_id: message_id.into(),
+        payload: Bytes::copy_from_slice(text.as_bytes()),
+        ..Default::default()
+    }
+}
+
+/// The offset of an ack.
+pub fn offset(published: &v1::Published) -> u64 {
+    published.position.as_ref().expect("an ack has a position").offset
+}
+
+/// The number and the name of an error, for comparison with the table.
+pub fn is(error: &v1::Error, code: ErrorCode) -> bool {
+    error.code == code.number() && error.name == code.name() && error.temporary == code.is_temporary()
+}
