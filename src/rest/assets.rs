@@ -12,8 +12,7 @@ use super::problem;
 
 /// In debug builds read from disk at each request, so that editing the page needs no build.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/clients/web/"]
-#[allow_missing = true]
+#[folder = "clients/web/"]
 struct Page;
 
 /// The page itself.

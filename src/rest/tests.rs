@@ -106,6 +106,19 @@ async fn errors_are_problem_details() {
 }
 
 #[tokio::test]
+async fn the_page_is_kept_and_asked_for_again() {
+    let page = get_path("/").await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    let etag = page.header("etag").to_owned();
+    for known in [etag.clone(), format!("W/{etag}"), format!("\"x\", {etag}"), "*".into()] {
+        let again = ask(HealthFacts::default(), "GET", "/", &[("if-none-match", &known)]).await;
+        assert_eq!((again.status.as_u16(), again.body.len()), (304, 0), "{known}");
+    }
+    let other = ask(HealthFacts::default(), "GET", "/", &[("if-none-match", "\"x\"")]).await;
+    assert_eq!((other.status.as_u16(), other.body), (200, page.body));
+}
+
+#[tokio::test]
 async fn every_answer_is_secured() {
     for path in ["/", "/metrics", "/api/health", "/api/nothing", "/nothing"] {
         let answer = get_path(path).await;
