@@ -14,6 +14,7 @@ const LATER_MS = 5_000;
 const ANSWER_MS = 15_000;
 const TYPING_EVERY_MS = 2_500;
 const HANDSHAKE_MS = 10_000;
+const NUDGE_MS = 5_000;
 
 /** 128 random bits. `crypto.randomUUID` is missing where a page is not served from localhost or by TLS. */
 const newId = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -29,6 +30,7 @@ export class Room {
   #advice = null;
   #heardAt = 0;
   #saidAt = 0;
+  #isProbing = false;
   #typedAt = -Infinity;
   #heartbeat = 25_000;
   /** Pushes count only while attached; a catch-up brings what is missed in between. */
@@ -180,9 +182,9 @@ export class Room {
     if (error) return this.#notSubscribed(error);
     this.#epoch = position.epoch;
     this.#first = first_offset ?? 1;
-    if (this.#last === null && !messages.length) this.#last = position.offset ?? 0;
     this.#take(messages);
     if (more) return this.#subscribe();
+    this.#last ??= position.offset ?? 0;
     this.#attached = true;
     this.#attempt = 0;
     this.#state("online");
@@ -226,7 +228,7 @@ export class Room {
   /** Something about the network changed: look now, do not wait for a timer. */
   #nudge() {
     if (this.#retry) return this.connect();
-    if (this.#attached) this.#ask({ ping: {} }, 5_000);
+    if (this.#attached) this.#probe(NUDGE_MS);
   }
 
   #beat() {
@@ -234,7 +236,14 @@ export class Room {
     const now = performance.now();
     const isOpen = this.#socket.readyState === WebSocket.OPEN;
     if (now - this.#heardAt > (isOpen ? 2 * this.#heartbeat + 5_000 : HANDSHAKE_MS)) return this.#lost();
-    if (isOpen && now - this.#saidAt > this.#heartbeat / 2) this.#send(0, { ping: {} });
+    // With an answer, so that both sides know: a page does not see the pings of WebSocket itself.
+    if (this.#attached && !this.#isProbing && now - Math.min(this.#heardAt, this.#saidAt) > this.#heartbeat / 2) this.#probe(ANSWER_MS);
+  }
+
+  async #probe(patience) {
+    this.#isProbing = true;
+    await this.#ask({ ping: {} }, patience);
+    this.#isProbing = false;
   }
 
   /** The connection is dead though nobody said so. */
