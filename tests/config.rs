@@ -88,7 +88,10 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
         ),
         ("[gateway]\nheartbeat_ms = 600001", "k.toml: gateway.heartbeat_ms: 600001 is impossible"),
         ("[gateway]\nconnections_max = 0", "k.toml: gateway.connections_max: 0 is impossible"),
-        ("[broker]\npayload_bytes = 200000", "the defaults: gateway.message_bytes: 262144 is too little"),
+        (
+            "[broker]\npayload_bytes = 92161",
+            "k.toml: broker.payload_bytes: 92161 is impossible, allowed are 1 to 92160",
+        ),
         (
             "[gateway]\nmessage_bytes = 65536",
             "k.toml: gateway.message_bytes: 65536 is too little for `broker.payload_bytes`",

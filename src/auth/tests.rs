@@ -229,7 +229,7 @@ fn configurations_that_cannot_work_are_refused() {
     let key = |kid: &str, pem: Option<&str>| KeyConfig { kid: kid.into(), pem: pem.map(Into::into), pem_file: None };
     let keys = |keys: &[KeyConfig]| AuthConfig { keys: keys.to_vec(), ..config() };
     let pem = ed_public_pem(1);
-    let short = pem.replace(|c: char| c == '=', "");
+    let short = pem.replace('=', "");
     for (what, got, want) in [
         ("short secret", refused(&config(), &[0; 31], &[]), "31 bytes"),
         ("guest room", refused(&config(), &SECRET, &["a b"]), "a b"),

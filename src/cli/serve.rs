@@ -29,6 +29,8 @@ impl Serve {
     pub(super) fn run(self) -> Done {
         let config = self.settings.load()?;
         start_log(&config.log);
+        // Whatever the server writes is for its user alone, also in a directory that others may enter.
+        rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
         let secret = secrets::load_or_create(&config.server.data)?;
         raise_descriptor_limit();
         let told = config.clone();

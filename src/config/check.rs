@@ -10,6 +10,8 @@ use std::ops::RangeInclusive;
 use konvert_protocol::check_room;
 
 use super::{Config, Problem};
+use crate::broker::SHARDS_MAX;
+use crate::journal::PAYLOAD_BYTES_MAX;
 
 const DAY_S: u64 = 24 * 3_600;
 const KIB: u64 = 1 << 10;
@@ -47,7 +49,7 @@ fn ranges(config: &Config) -> Vec<Problem> {
     }
     within! {
         auth.guest_token_s in 60..=3_650 * DAY_S, "seconds";
-        gateway.shards in 0..=1_024, "threads";
+        gateway.shards in 0..=SHARDS_MAX as u64, "threads";
         gateway.connections_max in 1..=10_000_000, "connections";
         gateway.connections_per_user in 1..=10_000_000, "connections";
         gateway.pending_per_address in 1..=10_000_000, "connections";
@@ -64,7 +66,7 @@ fn ranges(config: &Config) -> Vec<Problem> {
         gateway.outbox_bytes in 16 * KIB..=GIB, "bytes";
         gateway.outbox_stall_ms in 100..=600_000, "milliseconds";
         gateway.drain_jitter_ms in 0..=600_000, "milliseconds";
-        broker.payload_bytes in 1..=MIB, "bytes";
+        broker.payload_bytes in 1..=PAYLOAD_BYTES_MAX as u64, "bytes";
         broker.signal_bytes in 1..=MIB, "bytes";
         broker.history_page in 1..=10_000, "messages";
         broker.history_page_bytes in KIB..=16 * MIB, "bytes";
