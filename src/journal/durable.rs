@@ -119,7 +119,8 @@ impl DurableJournal {
             gate,
             counters: Arc::default(),
         };
-        let wal_dirty_since_ms = Arc::new(AtomicU64::new(0));
+        // What was erased before the start may be in the segment we go on with: the first maintenance leaves it.
+        let wal_dirty_since_ms = Arc::new(AtomicU64::new(u64::from(!wal.is_empty())));
         let journal = Self {
             store: store.clone(),
             backlog: backlog.clone(),
@@ -135,8 +136,8 @@ impl DurableJournal {
         };
         journal.look_at_space();
         let counters = journal.front.counters.clone();
-        let folder =
-            Folder { store, state, backlog: backlog.clone(), counters, partition_bytes: config.partition_bytes };
+        let partition_bytes = config.partition_bytes;
+        let folder = Folder { store, state, backlog: backlog.clone(), counters, partition_bytes, replayed: commit };
         let log = DurableLog { wal, backlog, dirty_since_ms: wal_dirty_since_ms };
         let threads = vec![
             thread::Builder::new().name("journal-fold".into()).spawn(move || folder.run())?,
@@ -220,7 +221,7 @@ impl Journal for DurableJournal {
         self.front.retain(&self.retainer, now_ms);
         self.clean_wal(now_ms);
         let mut compactor = self.compactor.lock();
-        if let Err(reason) = compactor.step(&self.store, &self.front.state, &self.backlog, now_ms) {
+        if let Err(reason) = compactor.step(&self.store, &self.front.state, now_ms) {
             self.front.gate.damage(format!("reclaiming space: {reason}"));
         }
     }

@@ -14,12 +14,11 @@ use std::sync::Arc;
 use super::backlog::{Backlog, Pending};
 use super::change::Change;
 use super::engine::guarded;
-use super::manifest::Manifest;
 use super::partition::{BLOCK_BYTES, BLOCK_VERSION, Partition, block, block_key, open_block, related_key};
 use super::record::{Stored, put_stored};
 use super::state::{State, related_target};
 use super::stats::Counters;
-use super::store::{Store, marker_key, marker_value, room_value};
+use super::store::{Store, Writer, marker_key, marker_value, room_value};
 use super::{Marker, wal};
 
 /// Most puts per sled batch.
@@ -34,14 +33,25 @@ pub(crate) struct Folder {
     pub backlog: Arc<Backlog>,
     pub counters: Arc<Counters>,
     pub partition_bytes: u64,
+    /// Commits up to this one came from replay: what they erased may have been in blocks before.
+    pub replayed: u64,
+}
+
+/// A payload to erase, and when it was deleted.
+#[derive(Clone, Copy)]
+struct Erased {
+    room: u64,
+    offset: u64,
+    time_ms: u64,
+    /// A pass that was cut short may have erased it already.
+    repeated: bool,
 }
 
 /// What a pass has for each place.
 #[derive(Default)]
 struct Gathered {
     records: BTreeMap<u64, Vec<Stored>>,
-    /// `(room, offset, time of the delete)`.
-    erased: Vec<(u64, u64, u64)>,
+    erased: Vec<Erased>,
     markers: BTreeMap<(u64, Arc<str>), Marker>,
     rooms: std::collections::BTreeSet<u64>,
 }
@@ -64,15 +74,15 @@ impl Folder {
     fn pass(&self, pass: &[Pending]) -> Result<(), String> {
         let Some(last) = pass.last() else { return Ok(()) };
         let gathered = self.gather(pass);
-        let mut manifest = self.store.writer.lock();
-        let newest = self.newest(&mut manifest)?;
+        let mut writer = self.store.writer.lock();
+        let newest = self.newest(&mut writer)?;
         self.write_blocks(&newest, gathered.records)?;
-        self.erase(&gathered.erased)?;
+        self.erase(&writer, &gathered.erased)?;
         newest.engine.sync()?;
         self.write_rooms(&gathered.rooms, gathered.markers)?;
-        manifest.folded = last.commit;
-        self.store.save(&mut manifest)?;
-        drop(manifest);
+        writer.manifest.folded = last.commit;
+        self.store.save(&mut writer)?;
+        drop(writer);
         for pending in pass {
             self.state.folded(&pending.changes, pending.commit);
         }
@@ -84,10 +94,14 @@ impl Folder {
 
     fn gather(&self, pass: &[Pending]) -> Gathered {
         let mut gathered = Gathered::default();
-        for change in pass.iter().flat_map(|pending| pending.changes.iter()) {
+        let changes = pass.iter().flat_map(|pending| pending.changes.iter().map(|change| (pending.commit, change)));
+        for (commit, change) in changes {
             match change {
                 Change::Room { id, .. } => drop(gathered.rooms.insert(*id)),
-                Change::Trim { room, .. } => drop(gathered.rooms.insert(*room)),
+                Change::Trim { room, .. } => {
+                    gathered.rooms.insert(*room);
+                    self.store.trimmed.lock().insert(*room);
+                }
                 Change::Marker { room, user, marker } => {
                     gathered.markers.insert((*room, user.clone()), *marker);
                 }
@@ -96,7 +110,9 @@ impl Folder {
                     let shown =
                         if self.state.is_erased(*room, stored.record.offset) { stored.erase() } else { stored.clone() };
                     gathered.records.entry(*room).or_default().push(shown);
-                    gathered.erased.extend(erased.iter().map(|offset| (*room, *offset, stored.record.time_ms)));
+                    let (room, time_ms, repeated) = (*room, stored.record.time_ms, commit <= self.replayed);
+                    let each = |offset: &u64| Erased { room, offset: *offset, time_ms, repeated };
+                    gathered.erased.extend(erased.iter().map(each));
                 }
             }
         }
@@ -104,17 +120,12 @@ impl Folder {
     }
 
     /// The partition that takes new blocks; a new one when the last is full.
-    fn newest(&self, manifest: &mut Manifest) -> Result<Arc<Partition>, String> {
-        let partitions = self.store.partitions.load_full();
-        if let Some(last) = partitions.last().filter(|last| last.engine.disk_bytes() < self.partition_bytes) {
-            return Ok(last.clone());
+    fn newest(&self, writer: &mut Writer) -> Result<Arc<Partition>, String> {
+        let last = self.store.partitions.load().last().cloned();
+        match last.filter(|last| last.engine.disk_bytes() < self.partition_bytes) {
+            Some(last) => Ok(last),
+            None => self.store.add_partition(writer),
         }
-        let newest = self.store.new_partition(manifest)?;
-        let list = partitions.iter().cloned().chain([newest.clone()]).collect();
-        self.store.partitions.store(Arc::new(list));
-        // Named before it has anything, so that a crash does not leave blocks nobody knows.
-        self.store.save(manifest)?;
-        Ok(newest)
     }
 
     fn write_blocks(&self, newest: &Partition, rooms: BTreeMap<u64, Vec<Stored>>) -> Result<(), String> {
@@ -134,21 +145,16 @@ impl Folder {
         newest.ids.add(ids)
     }
 
-    /// Rewrites blocks without the payloads that were erased.
-    fn erase(&self, erased: &[(u64, u64, u64)]) -> Result<(), String> {
-        for (room, offset, time_ms) in erased {
-            let Some((partition, first, value)) = self.store.block_at(*room, *offset)? else { continue };
-            let (mut records, malformed) = open_block(first, &value);
-            let Some(stored) = records.iter_mut().find(|stored| stored.record.offset == *offset) else { continue };
-            if stored.record.erased || malformed.is_some() {
-                continue;
+    /// Rewrites blocks without the payloads that were erased, in a copy under way as well.
+    fn erase(&self, writer: &Writer, erased: &[Erased]) -> Result<(), String> {
+        for erased in erased {
+            let Some((partition, first, value)) = self.store.block_at(erased.room, erased.offset)? else { continue };
+            erase_in_block(&partition, erased, first, &value)?;
+            if let Some(moving) = writer.moving.as_ref().filter(|moving| moving.sources.contains(&partition.number))
+                && let Some((first, value)) = moving.target.block_at(erased.room, erased.offset)?
+            {
+                erase_in_block(&moving.target, erased, first, &value)?;
             }
-            *stored = stored.erase();
-            let rewritten = block(&records);
-            partition.add_live(rewritten.len(), value.len());
-            guarded(|| partition.blocks.insert(block_key(*room, first), rewritten))?;
-            partition.dirty(*time_ms);
-            partition.engine.sync()?;
         }
         Ok(())
     }
@@ -172,6 +178,24 @@ impl Folder {
         }
         self.store.meta.sync()
     }
+}
+
+/// Rewrites a block without one payload. A block that is damaged stays as it is.
+fn erase_in_block(partition: &Partition, erased: &Erased, first: u64, value: &[u8]) -> Result<(), String> {
+    let (mut records, malformed) = open_block(first, value);
+    let Some(stored) = records.iter_mut().find(|stored| stored.record.offset == erased.offset) else { return Ok(()) };
+    if erased.repeated {
+        partition.dirty(erased.time_ms);
+    }
+    if stored.record.erased || malformed.is_some() {
+        return Ok(());
+    }
+    *stored = stored.erase();
+    let rewritten = block(&records);
+    partition.add_live(rewritten.len(), value.len());
+    guarded(|| partition.blocks.insert(block_key(erased.room, first), rewritten))?;
+    partition.dirty(erased.time_ms);
+    partition.engine.sync()
 }
 
 /// A batch of puts that is written when it is large enough.

@@ -37,6 +37,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod wal;
 
 use std::fmt;
@@ -48,6 +49,7 @@ pub use config::{JournalConfig, Retention};
 pub use durable::{DurableJournal, OpenError};
 pub use memory::MemoryJournal;
 pub use recovery::ReplayError;
+pub use verify::{Report, verify};
 
 /// Longest payload a journal takes, bytes. With it a value of the long-term store stays small enough for sled's guards.
 pub const PAYLOAD_BYTES_MAX: usize = 90 << 10;

@@ -30,7 +30,6 @@ pub(crate) struct Partition {
     pub live_bytes: AtomicU64,
     pub dirty_since_ms: AtomicU64,
     /// Last, because fields are dropped in this order: sled lets go of its files first.
-    #[allow(dead_code, reason = "used by compaction, which follows")]
     remains: Remains,
 }
 
@@ -92,7 +91,6 @@ impl Partition {
         let _ = self.live_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
     }
 
-    #[allow(dead_code, reason = "used by compaction, which follows")]
     /// Removes its directory as soon as nobody reads it any more.
     pub fn condemn(&self) {
         self.remains.condemned.store(true, Ordering::Release);

@@ -9,6 +9,7 @@
 //! markers   room u64 BE · user       offset · ordinal
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -25,6 +26,19 @@ use super::record::{Fields, Malformed, Stored, put_number, put_text};
 use super::state::{Standing, State};
 use super::{Direction, Marker, ReadError};
 
+/// What only one may write at a time.
+pub(crate) struct Writer {
+    pub manifest: Manifest,
+    /// The copy under way: what is erased in its sources must be erased in its target too.
+    pub moving: Option<Moving>,
+}
+
+/// Partitions being copied into one.
+pub(crate) struct Moving {
+    pub sources: Vec<u64>,
+    pub target: Arc<Partition>,
+}
+
 /// See the head of the file.
 pub(crate) struct Store {
     pub dir: PathBuf,
@@ -32,7 +46,9 @@ pub(crate) struct Store {
     pub rooms: sled::Tree,
     pub markers: sled::Tree,
     pub partitions: ArcSwap<Vec<Arc<Partition>>>,
-    pub writer: Mutex<Manifest>,
+    pub writer: Mutex<Writer>,
+    /// Rooms that may have blocks before their first offset.
+    pub trimmed: Mutex<BTreeSet<u64>>,
     pub gate: Arc<Gate>,
     cache_bytes: u64,
 }
@@ -52,7 +68,8 @@ impl Store {
             markers: meta.tree("markers")?,
             meta,
             partitions: ArcSwap::from_pointee(partitions),
-            writer: Mutex::new(manifest),
+            writer: Mutex::new(Writer { manifest, moving: None }),
+            trimmed: Mutex::default(),
             gate,
             cache_bytes: share,
         })
@@ -67,22 +84,36 @@ impl Store {
             if id != state.count() + 1 {
                 return Err(format!("room {} is missing", state.count() + 1));
             }
+            if standing.first > 1 {
+                self.trimmed.lock().insert(id);
+            }
             state.load(id, &name.into(), standing);
         }
         Ok(())
     }
 
     /// A new empty partition, not in any list yet.
-    pub fn new_partition(&self, manifest: &mut Manifest) -> Result<Arc<Partition>, String> {
-        let entry = PartitionEntry { number: manifest.next_partition, live_bytes: 0, dirty_since_ms: 0 };
-        manifest.next_partition += 1;
+    pub fn new_partition(&self, writer: &mut Writer) -> Result<Arc<Partition>, String> {
+        let number = writer.manifest.next_partition;
+        writer.manifest.next_partition += 1;
+        let entry = PartitionEntry { number, live_bytes: 0, dirty_since_ms: 0 };
         Partition::open(&self.dir, &entry, self.cache_bytes).map(Arc::new)
     }
 
+    /// A new partition at the end of the list, which takes the new blocks from now on. It is named in the manifest before
+    /// it has anything, so that a crash does not leave blocks nobody knows.
+    pub fn add_partition(&self, writer: &mut Writer) -> Result<Arc<Partition>, String> {
+        let added = self.new_partition(writer)?;
+        let list = self.partitions.load().iter().cloned().chain([added.clone()]).collect();
+        self.partitions.store(Arc::new(list));
+        self.save(writer)?;
+        Ok(added)
+    }
+
     /// Makes the partitions as they are now, and the folded mark, durable.
-    pub fn save(&self, manifest: &mut Manifest) -> Result<(), String> {
-        manifest.partitions = self.partitions.load().iter().map(|partition| partition.entry()).collect();
-        manifest.write(&self.dir).map_err(|error| format!("manifest: {error}"))
+    pub fn save(&self, writer: &mut Writer) -> Result<(), String> {
+        writer.manifest.partitions = self.partitions.load().iter().map(|partition| partition.entry()).collect();
+        writer.manifest.write(&self.dir).map_err(|error| format!("manifest: {error}"))
     }
 
     /// Whether sled wrote files that nobody syncs.

@@ -56,6 +56,11 @@ impl Wal {
         self.segment
     }
 
+    /// Whether the segment has no batches.
+    pub fn is_empty(&self) -> bool {
+        self.length <= SEGMENT_HEADER as u64
+    }
+
     /// Appends a batch and returns its size after it is on disk.
     pub fn append(&mut self, commit: u64, changes: &[Change]) -> Result<u64, WriteError> {
         if self.length >= SEGMENT_BYTES {
@@ -80,7 +85,7 @@ impl Wal {
 
     /// Goes on in a new segment, so that the present one can be deleted once it is folded.
     pub fn rotate(&mut self) -> io::Result<()> {
-        if self.length > SEGMENT_HEADER as u64 {
+        if !self.is_empty() {
             *self = Self::create(&self.dir, self.segment + 1)?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Tests of the journal: one contract for every implementation, and what only the durable one can show.
 
 mod contract;
+mod disk;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,0 +1,193 @@
+//! How fast is the journal, beside the fastest thing that could take its place?
+//!
+//! Hypothesis: with a write-ahead file in front, committing costs little more than appending to a bare file with the
+//! same grouping and one fdatasync per group; folding into the long-term store in the background stays affordable.
+//!
+//! Budget: at 64 and 512 in flight at least 0.6 × the bare file in the same run, and at most 8 µs of CPU per message
+//! (everything included: sequencing, idempotency, CRC, fold). A warm page of 50 in 30 µs, a cold one in 1 ms.
+//!
+//! `cargo bench --bench journal` prints the table of appends and then runs the reads.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group};
+use konvert::journal::{
+    Append, CommitSink, Direction, DurableJournal, Entry, Journal, JournalConfig, Kind, MemoryJournal, Mode, Outcome,
+    ReadRange, RoomId, Ticket,
+};
+use parking_lot::{Condvar, Mutex};
+
+const PAYLOAD: usize = 200;
+const ROOMS: u64 = 500;
+const ROUNDS: usize = 3;
+
+/// Counts what is stored; the submitter waits for it.
+#[derive(Default)]
+struct Meter {
+    done: Mutex<u64>,
+    changed: Condvar,
+    refused: AtomicU64,
+}
+
+impl CommitSink for Meter {
+    fn committed(&self, outcomes: Vec<Outcome>) {
+        let refused = outcomes.iter().filter(|outcome| outcome.result.is_err()).count();
+        self.refused.fetch_add(refused as u64, Ordering::Relaxed);
+        *self.done.lock() += outcomes.len() as u64;
+        self.changed.notify_one();
+    }
+}
+
+impl Meter {
+    fn wait_for(&self, count: u64) {
+        let mut done = self.done.lock();
+        while *done < count {
+            self.changed.wait(&mut done);
+        }
+    }
+}
+
+fn cpu_us() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    now.tv_sec as f64 * 1e6 + now.tv_nsec as f64 / 1e3
+}
+
+/// Messages per second and CPU microseconds per message.
+fn measured(count: u64, run: impl FnOnce()) -> (f64, f64) {
+    let (begun, cpu) = (Instant::now(), cpu_us());
+    run();
+    (count as f64 / begun.elapsed().as_secs_f64(), (cpu_us() - cpu) / count as f64)
+}
+
+fn bare_file(dir: &Path, count: u64, in_flight: u64) -> (f64, f64) {
+    let mut file = File::create(dir.join("bare")).expect("create");
+    let group = vec![b'x'; (PAYLOAD + 60) * in_flight as usize];
+    measured(count, || {
+        for _ in 0..count.div_ceil(in_flight) {
+            file.write_all(&group).expect("write");
+            file.sync_data().expect("sync");
+        }
+    })
+}
+
+fn entry(n: u64, sender: &Arc<str>, payload: &Bytes) -> Entry {
+    Entry::Append(Append {
+        room: RoomId(n % ROOMS + 1),
+        sender: sender.clone(),
+        sender_name: sender.clone(),
+        message_id: format!("{n:016x}").into(),
+        kind: Kind::Message,
+        relation: None,
+        payload: payload.clone(),
+        expected: None,
+        time_ms: n,
+    })
+}
+
+fn ticket(n: u64) -> Ticket {
+    Ticket { owner: n, command: n as u32 }
+}
+
+fn make_rooms(journal: &dyn Journal, meter: &Meter) {
+    for n in 0..ROOMS {
+        let entry = Entry::Create { name: format!("room {n}").into(), mode: Mode::ServerReadable };
+        journal.submit(entry, ticket(n)).expect("room");
+    }
+    meter.wait_for(ROOMS);
+}
+
+fn appends(journal: &dyn Journal, meter: &Meter, count: u64, in_flight: u64) -> (f64, f64) {
+    make_rooms(journal, meter);
+    let (sender, payload): (Arc<str>, _) = ("somebody".into(), Bytes::from(vec![b'x'; PAYLOAD]));
+    let result = measured(count, || {
+        for n in 0..count {
+            meter.wait_for((ROOMS + n + 1).saturating_sub(in_flight));
+            journal.submit(entry(n, &sender, &payload), ticket(n)).expect("append");
+        }
+        meter.wait_for(ROOMS + count);
+    });
+    assert_eq!(meter.refused.load(Ordering::Relaxed), 0);
+    result
+}
+
+fn median(mut of: impl FnMut() -> (f64, f64)) -> (f64, f64) {
+    let mut found: Vec<_> = (0..ROUNDS).map(|_| of()).collect();
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found[ROUNDS / 2]
+}
+
+fn table() {
+    let dir = tempfile::tempdir_in(".").expect("directory");
+    println!("{PAYLOAD}-byte payloads, {ROOMS} rooms, medians of {ROUNDS}; CPU is of the whole process");
+    println!("in flight |  bare file/s |   journal/s | ratio | CPU µs bare | CPU µs journal | in memory/s");
+    for (in_flight, count) in [(1, 4_000), (64, 300_000), (512, 1_000_000), (4096, 1_000_000)] {
+        let bare = median(|| bare_file(dir.path(), count, in_flight));
+        let durable = median(|| {
+            let (dir, meter) = (tempfile::tempdir_in(".").expect("directory"), Arc::new(Meter::default()));
+            let journal = DurableJournal::open(dir.path(), &JournalConfig::default(), meter.clone()).expect("open");
+            appends(&*journal, &meter, count, in_flight)
+        });
+        let memory = median(|| {
+            let meter = Arc::new(Meter::default());
+            let journal = MemoryJournal::new(&JournalConfig::default(), meter.clone()).expect("start");
+            appends(&journal, &meter, count, in_flight)
+        });
+        println!(
+            "{in_flight:9} | {:12.0} | {:11.0} | {:5.2} | {:11.1} | {:14.1} | {:11.0}",
+            bare.0,
+            durable.0,
+            durable.0 / bare.0,
+            bare.1,
+            durable.1,
+            memory.0
+        );
+    }
+}
+
+fn reads(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir_in(".").expect("directory");
+    let meter = Arc::new(Meter::default());
+    let config = JournalConfig { recent_bytes: 8 << 20, ..JournalConfig::default() };
+    let journal = DurableJournal::open(dir.path(), &config, meter.clone()).expect("open");
+    appends(&*journal, &meter, 500_000, 4096);
+    journal.close();
+    drop(journal);
+    let journal = DurableJournal::open(dir.path(), &config, meter.clone()).expect("open");
+    let last = |room| ReadRange { from: room, direction: Direction::Backward, limit: 50, bytes_max: 1 << 20 };
+    criterion.bench_function("last 50, warm", |bench| {
+        bench.iter(|| journal.read(RoomId(7), last(u64::MAX)).expect("page").records.len())
+    });
+    let mut room = 0;
+    criterion.bench_function("50 of the middle, any room", |bench| {
+        bench.iter(|| {
+            room = (room + 77) % ROOMS;
+            journal.read(RoomId(room + 1), last(500)).expect("page").records.len()
+        })
+    });
+    let mut outcome_seen = 0;
+    criterion.bench_function("find a duplicate of any age", |bench| {
+        let (sender, payload): (Arc<str>, _) = ("somebody".into(), Bytes::from(vec![b'x'; PAYLOAD]));
+        let base = *meter.done.lock();
+        bench.iter(|| {
+            outcome_seen += 1;
+            journal.submit(entry(outcome_seen * 7919 % 500_000, &sender, &payload), ticket(1)).expect("submit");
+            meter.wait_for(base + outcome_seen);
+        });
+    });
+}
+
+criterion_group!(benches, reads);
+
+fn main() {
+    if !std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        table();
+    }
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -1,0 +1,353 @@
+//! What only a disk can do to a journal: tears, flipped bits, a second process, no space, and bytes that must go.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::verify::verify;
+use super::super::{record, wal};
+use super::*;
+
+fn open(dir: &Path) -> Bed {
+    Bed::open_with(dir, &small()).unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn holds(dir: &Path, needle: &str) -> bool {
+    let found = |path: &PathBuf| {
+        let bytes = fs::read(path).unwrap();
+        bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
+    };
+    files(dir).iter().any(found)
+}
+
+fn disk_bytes(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    files(dir).iter().map(|path| fs::metadata(path).unwrap().blocks() * 512).sum()
+}
+
+/// A journal with this many commits in its first segment, dropped without folding; where each batch ended.
+fn unfolded(dir: &Path, commits: u64) -> Vec<u64> {
+    let bed = open(dir);
+    let length = || fs::metadata(wal::path(dir, 1)).unwrap().len();
+    let room = bed.room("r");
+    let mut ends = vec![length()];
+    for n in 1..=commits {
+        bed.store(append(room, "ann", &n.to_string(), &format!("text {n}")));
+        ends.push(length());
+    }
+    ends
+}
+
+#[test]
+fn every_truncation_leaves_the_prefix_of_whole_batches() {
+    let origin = tempfile::tempdir().unwrap();
+    let ends = unfolded(origin.path(), 4);
+    let bytes = fs::read(wal::path(origin.path(), 1)).unwrap();
+    for length in ends[1]..=*ends.last().unwrap() {
+        let dir = tempfile::tempdir().unwrap();
+        copy(origin.path(), dir.path());
+        fs::write(wal::path(dir.path(), 1), &bytes[..length as usize]).unwrap();
+        let whole = ends.iter().filter(|end| **end <= length).count() as u64 - 1;
+        let bed = open(dir.path());
+        let room = bed.journal.find("r").unwrap().id;
+        assert_eq!(bed.bounds(room).last, whole, "cut at {length}");
+        assert_eq!(bed.everything(room).len() as u64, whole);
+        assert_eq!(bed.store(append(room, "ann", "next", "x")).offset, whole + 1);
+        drop(bed);
+        let bed = open(dir.path());
+        assert_eq!(bed.bounds(room).last, whole + 1, "what follows a cut is kept");
+    }
+}
+
+#[test]
+fn a_torn_tail_may_be_garbage_or_zeros() {
+    for tail in [vec![0; 300], vec![0xff; 300], b"BAVK".repeat(20)] {
+        let dir = tempfile::tempdir().unwrap();
+        unfolded(dir.path(), 3);
+        let path = wal::path(dir.path(), 1);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend(&tail);
+        fs::write(&path, bytes).unwrap();
+        assert_eq!(verify(dir.path()).unwrap().torn_bytes, tail.len() as u64);
+        let bed = open(dir.path());
+        assert_eq!(bed.bounds(RoomId(1)).last, 3);
+    }
+}
+
+#[test]
+fn a_flipped_bit_before_the_last_batch_is_refused_with_its_place() {
+    let origin = tempfile::tempdir().unwrap();
+    let ends = unfolded(origin.path(), 4);
+    let path = wal::path(origin.path(), 1);
+    let bytes = fs::read(&path).unwrap();
+    let last_batch = ends[ends.len() - 2] as usize;
+    for at in 0..last_batch {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << (at % 8);
+        fs::write(&path, &damaged).unwrap();
+        match Bed::open_with(origin.path(), &small()) {
+            Err(OpenError::Damaged(report)) => assert!(report.contains("wal-000001.log"), "{report}"),
+            other => panic!("byte {at}: {:?}", other.err()),
+        }
+        assert_eq!(fs::read(&path).unwrap(), damaged, "nothing is healed");
+    }
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(open(origin.path()).bounds(RoomId(1)).last, 4);
+}
+
+#[test]
+fn a_missing_write_ahead_file_or_manifest_is_damage() {
+    for (name, rename) in [("wal-000001.log", "aside"), ("manifest", "aside")] {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = open(dir.path());
+        bed.room("r");
+        bed.journal.close();
+        drop(bed);
+        fs::rename(dir.path().join(name), dir.path().join(rename)).unwrap();
+        assert!(matches!(Bed::open_with(dir.path(), &small()), Err(OpenError::Damaged(_))), "{name}");
+    }
+}
+
+#[test]
+fn another_format_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let path = dir.path().join("manifest");
+    let text = fs::read_to_string(&path).unwrap();
+    let json = text.trim_end().rsplit_once('\n').unwrap().0.replace("\"format\": 1", "\"format\": 2");
+    fs::write(&path, format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()))).unwrap();
+    match Bed::open_with(dir.path(), &small()) {
+        Err(OpenError::Damaged(report)) => assert!(report.contains("format 2"), "{report}"),
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+#[test]
+fn one_process_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = open(dir.path());
+    assert!(matches!(Bed::open_with(dir.path(), &small()), Err(OpenError::InUse(_))));
+    drop(first);
+    open(dir.path());
+}
+
+/// A folded journal whose block of room 1 is changed by `damage`.
+fn with_damaged_block(dir: &Path, damage: impl FnOnce(&mut Vec<u8>)) {
+    let bed = open(dir);
+    let room = bed.room("r");
+    for n in 1..=10 {
+        bed.store(append(room, "ann", &n.to_string(), "some text"));
+    }
+    bed.journal.close();
+    drop(bed);
+    let db = sled::Config::new().path(dir.join("blocks-000001")).segment_size(8 << 20).open().unwrap();
+    let blocks = db.open_tree("blocks").unwrap();
+    let (key, value) = blocks.first().unwrap().unwrap();
+    let mut value = value.to_vec();
+    damage(&mut value);
+    blocks.insert(key, value).unwrap();
+    db.flush().unwrap();
+}
+
+#[test]
+fn a_damaged_record_is_reported_and_never_served() {
+    let dir = tempfile::tempdir().unwrap();
+    with_damaged_block(dir.path(), |value| {
+        let middle = value.len() / 2;
+        value[middle] ^= 4;
+    });
+    let report = verify(dir.path()).unwrap();
+    assert!(report.problem_count >= 1, "{report:?}");
+    let bed = open(dir.path());
+    let room = bed.journal.find("r").unwrap().id;
+    let sound = bed.forward(room, 1, 100).unwrap();
+    let count = sound.records.len() as u64;
+    assert!(sound.more && (1..10).contains(&count));
+    let Err(ReadError::Damaged { offset, .. }) = bed.forward(room, count + 1, 100) else { panic!("served") };
+    assert_eq!(offset, count + 1);
+    assert!(matches!(bed.backward(room, u64::MAX, 100), Err(ReadError::Damaged { .. })));
+    assert_eq!(bed.journal.health().damage.len(), 2);
+    assert!(bed.journal.health().read_only.is_none());
+    let retry = bed.one(Entry::Append(append(room, "ann", "10", "some text")));
+    assert!(matches!(retry, Err(Refusal::Unknown(_))), "{retry:?}");
+    assert_eq!(bed.store(append(room, "ann", "11", "x")).offset, 11, "others go on");
+    bed.journal.close();
+    drop(bed);
+    let bed = open(dir.path());
+    assert_eq!(offsets(&bed.forward(room, 11, 1).unwrap()), [11]);
+    assert!(matches!(bed.forward(room, count + 1, 1), Err(ReadError::Damaged { .. })), "never healed by deleting");
+}
+
+#[test]
+fn a_missing_block_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    with_damaged_block(dir.path(), |value| value.truncate(1));
+    assert!(verify(dir.path()).unwrap().problem_count >= 1);
+    let bed = open(dir.path());
+    assert!(matches!(bed.forward(RoomId(1), 1, 100), Err(ReadError::Damaged { offset: 1, .. })));
+}
+
+#[test]
+fn verify_finds_nothing_wrong_in_a_sound_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..3 {
+        let bed = open(dir.path());
+        for name in ["a", "b", "c"] {
+            let room = bed.room(name);
+            for n in 0..20 {
+                bed.store(append(room, "ann", &format!("{round} {n}"), "some text"));
+            }
+        }
+        bed.journal.trim(RoomId(2), 5 + round * 10).unwrap();
+        if round != 1 {
+            bed.journal.close();
+        }
+        drop(bed);
+        let report = verify(dir.path()).unwrap();
+        assert_eq!(report.problems, Vec::<String>::new());
+        assert_eq!(report.rooms, 3);
+        assert!(report.records >= 60 * (round + 1) - 25);
+    }
+}
+
+#[test]
+fn an_erased_payload_leaves_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let within = JournalConfig::default().erase_within_ms;
+    let bed = open(dir.path());
+    let room = bed.room("r");
+    let canary = "canary-in-a-coal-mine";
+    bed.store(append(room, "ann", "1", canary));
+    bed.store(related(append(room, "ann", "2", canary), RelationKind::Edit, 1));
+    bed.journal.close();
+    drop(bed);
+    for folded_before in [true, false] {
+        let bed = open(dir.path());
+        let target = if folded_before { 1 } else { bed.store(append(room, "ann", "3", canary)).offset };
+        bed.store(append(room, "ann", if folded_before { "4" } else { "5" }, "kept"));
+        assert!(holds(dir.path(), canary));
+        let id = if folded_before { "6" } else { "7" };
+        bed.store(related(append(room, "ann", id, ""), RelationKind::Delete, target));
+        assert!(bed.forward(room, target, 1).unwrap().records[0].erased);
+        bed.journal.maintain(1_000 + within);
+        bed.journal.maintain(1_000 + within);
+        assert!(!holds(dir.path(), canary), "folded before: {folded_before}");
+        assert_eq!(bed.everything(room).len() as u64, bed.bounds(room).last);
+    }
+    assert_eq!(verify(dir.path()).unwrap().problems, Vec::<String>::new());
+    let bed = open(dir.path());
+    assert!(bed.forward(room, 1, 2).unwrap().records.iter().all(|record| record.erased));
+    let retry = bed.one(Entry::Append(append(room, "ann", "1", canary)));
+    assert!(matches!(retry, Ok(Done::Duplicate { .. })));
+}
+
+#[test]
+fn retention_gives_space_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = JournalConfig { partition_bytes: 40 << 20, ..small() };
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    let room = bed.room("r");
+    let text = "0123456789".repeat(6_000);
+    for round in 0..30 {
+        let entries = (0..50).map(|n| Entry::Append(append(room, "ann", &format!("{round} {n}"), &text)));
+        assert!(bed.all(entries.collect()).iter().all(Result::is_ok));
+    }
+    bed.journal.close();
+    drop(bed);
+    let before = disk_bytes(dir.path());
+    assert!(before > 80 << 20, "{before}");
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    bed.journal.trim(room, 1_491).unwrap();
+    bed.journal.close();
+    drop(bed);
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    for _ in 0..10 {
+        bed.journal.maintain(1);
+    }
+    bed.journal.close();
+    assert_eq!(bed.everything(room).len(), 10);
+    drop(bed);
+    let after = disk_bytes(dir.path());
+    assert!(after < before / 3, "{before} → {after}");
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    assert_eq!(bed.everything(room).len(), 10);
+    let kept = bed.one(Entry::Append(append(room, "ann", "29 49", &text)));
+    assert!(matches!(kept, Ok(Done::Duplicate { .. })), "compaction keeps the ids");
+    let gone = bed.one(Entry::Append(append(room, "ann", "0 0", &text)));
+    assert!(matches!(gone, Ok(Done::Stored { .. })));
+}
+
+#[test]
+fn low_space_closes_for_writing_and_opens_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = JournalConfig { free_bytes_min: u64::MAX, ..small() };
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    let entry = || Entry::Create { name: "r".into(), mode: Mode::ServerReadable };
+    assert!(matches!(bed.journal.submit(entry(), Ticket { owner: 1, command: 1 }), Err(Refusal::ReadOnly(_))));
+    assert!(bed.journal.health().read_only.is_some());
+    drop(bed);
+    let gate = super::super::gate::Gate::default();
+    gate.set_space(Some("full".into()));
+    assert!(gate.closed_because().is_some());
+    gate.set_space(None);
+    assert!(gate.closed_because().is_none());
+    gate.poison("broken".into());
+    gate.set_space(None);
+    assert_eq!(gate.closed_because().as_deref(), Some("broken"), "a failed write is for good");
+    open(dir.path()).room("r");
+}
+
+#[test]
+fn ids_are_known_at_any_age_and_in_any_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = |n: u64| format!("id {n}");
+    for round in 0..6_u64 {
+        let bed = open(dir.path());
+        let room = bed.room("r");
+        let numbers = || round * 700..(round + 1) * 700;
+        let entries = || numbers().map(|n| Entry::Append(append(room, "ann", &id(n), "x"))).collect();
+        assert!(bed.all(entries()).iter().all(|done| matches!(done, Ok(Done::Stored { .. }))));
+        assert!(bed.all(entries()).iter().all(|done| matches!(done, Ok(Done::Duplicate { .. }))));
+        if round % 2 == 0 {
+            bed.journal.close();
+        }
+    }
+    let bed = open(dir.path());
+    let room = bed.room("r");
+    for (n, done) in
+        bed.all((0..4_200).map(|n| Entry::Append(append(room, "ann", &id(n), "x"))).collect()).iter().enumerate()
+    {
+        assert!(
+            matches!(done, Ok(Done::Duplicate { position, .. }) if position.offset == n as u64 + 1),
+            "{n}: {done:?}"
+        );
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn decoding_never_panics(bytes in proptest::collection::vec(0_u8..=255, 0..200)) {
+        let mut fields = record::Fields(&bytes);
+        while fields.stored().is_ok() {}
+        let mut fields = record::Fields(&bytes);
+        while super::super::change::Change::take(&mut fields).is_ok() {}
+        super::super::partition::open_block(1, &bytes);
+    }
+}
