@@ -99,8 +99,45 @@ async fn two_people_chat_while_the_server_is_killed() {
     assert_eq!(browser.evaluate(&anna, "JSON.parse(sessionStorage.konvert).user").await, user);
     check_lists(&mut browser, &anna, &boris, &said).await;
 
-    let problems: Vec<_> = browser.problems.iter().filter(|problem| !problem.contains(ABOUT_DEAD_SERVER)).collect();
-    assert!(problems.is_empty(), "{problems:#?}");
+    check_problems(&browser);
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn the_page_follows_what_becomes_of_the_server() {
+    let Some(mut browser) = browser().await else { return };
+    let mut server = Server::start().await;
+    let anna = browser.open("anna", &server.address(), View::default()).await;
+    enter(&mut browser, &anna, "Anna").await;
+    let mut said = Vec::new();
+    say(&mut browser, &anna, "before", &mut said).await;
+    browser.until(&anna, &shows(&said)).await;
+
+    // Stopped in good order: the page knows when to come back, and does.
+    assert!(server.stop().await, "an orderly stop ends with 0");
+    browser.until(&anna, &format!("!({IS_ONLINE})")).await;
+    server.start_again().await;
+    browser.until(&anna, &shows(&said)).await;
+
+    // Everything is gone, the server's secret, too: the visitor is a new guest in a room with a new history, is told
+    // so, and what waited to be sent is sent there.
+    let user = browser.evaluate(&anna, "JSON.parse(sessionStorage.konvert).user").await;
+    server.kill().await;
+    server.forget_everything();
+    browser.until(&anna, &format!("!({IS_ONLINE})")).await;
+    let mut said = Vec::new();
+    say(&mut browser, &anna, "after", &mut said).await;
+    server.start_again().await;
+    browser.until(&anna, &shows(&said)).await;
+    browser.until(&anna, "!document.getElementById('notice').hidden").await;
+    assert_ne!(browser.evaluate(&anna, "JSON.parse(sessionStorage.konvert).user").await, user);
+    check_lists(&mut browser, &anna, &anna, &said).await;
+
+    // Leaving is for good: the door is open again, and nobody is remembered.
+    browser.evaluate(&anna, "document.getElementById('leave').click()").await;
+    browser.until(&anna, "document.readyState === 'complete' && !document.getElementById('door').hidden").await;
+    assert_eq!(browser.evaluate(&anna, "JSON.parse(sessionStorage.konvert).token").await, "");
+    check_problems(&browser);
     browser.close().await;
 }
 
@@ -188,6 +225,12 @@ fn shows(said: &[String]) -> String {
          {}.every((text) => {LIST}.some((item) => item[2] === text))",
         json!(said)
     )
+}
+
+/// No error, no exception, no violation of the content policy.
+fn check_problems(browser: &Browser) {
+    let problems: Vec<_> = browser.problems.iter().filter(|problem| !problem.contains(ABOUT_DEAD_SERVER)).collect();
+    assert!(problems.is_empty(), "{problems:#?}");
 }
 
 /// Both pages show the same: offsets from 1 without a hole, every text and every message id once.

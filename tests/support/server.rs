@@ -49,6 +49,20 @@ impl Server {
         }
     }
 
+    /// Asks the server to stop, as `systemctl stop` does, and waits until it has; true if it was content.
+    pub async fn stop(&mut self) -> bool {
+        let Some(mut child) = self.child.take() else { return false };
+        let id = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())).expect("a running server");
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the server can be asked");
+        let status = tokio::time::timeout(START, child.wait()).await.expect("the server stops in time");
+        status.expect("the server was a child").success()
+    }
+
+    /// Deletes everything that a killed server has stored, its secrets among it.
+    pub fn forget_everything(&mut self) {
+        self.data = tempfile::tempdir().expect("a temporary directory");
+    }
+
     /// Where the chat page is.
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
