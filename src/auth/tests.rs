@@ -242,3 +242,35 @@ fn configurations_that_cannot_work_are_refused() {
         assert!(got.contains(want), "{what}: {got:?}");
     }
 }
+
+mod any {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn text_is_refused_without_harm(text in ".{0,300}", parts in prop::collection::vec("[A-Za-z0-9_=-]{0,40}", 1..5)) {
+            prop_assert!(auth().verify(&text, NOW_MS).is_err());
+            prop_assert!(auth().verify(&parts.join("."), NOW_MS).is_err());
+        }
+
+        #[test]
+        fn header_and_claims_are_refused_without_harm(header in "[ -~]{0,60}", claims in "[ -~]{0,60}") {
+            let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+            let secret = EncodingKey::from_secret(&SECRET);
+            let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &secret, Algorithm::HS256).unwrap();
+            let token = format!("{message}.{signature}");
+            prop_assert!(auth().verify(&token, NOW_MS).is_err());
+        }
+
+        #[test]
+        fn every_character_of_a_token_counts(at in any::<prop::sample::Index>(), other in "[A-Za-z0-9_.-]", own in any::<bool>()) {
+            let good = if own { hs256(&claims()) } else { eddsa(&claims()) };
+            let at = at.index(good.len());
+            let bad = format!("{}{other}{}", &good[..at], &good[at + 1..]);
+            prop_assume!(bad != good);
+            prop_assert!(auth().verify(&bad, NOW_MS).is_err(), "{bad}");
+        }
+    }
+}

@@ -5,6 +5,9 @@ use std::io::IsTerminal as _;
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::{Done, Settings, banner, print};
 use crate::config::{LogConfig, LogFormat, LogLevel};
@@ -47,13 +50,16 @@ fn start_log(config: &LogConfig) {
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
     };
+    // Libraries tell whole frames below this, tokens and payloads with them.
+    let libraries = level.min(LevelFilter::INFO);
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
+    let targets = Targets::new().with_target("konvert", level).with_default(libraries);
     match config.format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log.finish().with(targets).init(),
+        LogFormat::Json => log.json().flatten_event(true).finish().with(targets).init(),
     }
 }
 
