@@ -256,3 +256,27 @@ fn help_shows_every_subcommand_and_examples() {
         assert!(help.contains(word), "{word} is missing in {help}");
     }
 }
+
+#[test]
+fn the_journal_is_verified_when_the_server_is_down() {
+    let directory = tempfile::tempdir().unwrap();
+    let verify = ["journal", "verify"];
+    assert!(refused(directory.path(), &verify).contains("data/journal"), "there is none yet");
+    let server = Server::start(directory.path(), &[]);
+    let in_use = refused(directory.path(), &verify);
+    assert!(in_use.contains("another process uses") && in_use.contains("stop the server"), "{in_use}");
+    server.terminate();
+
+    let sound = konvert(directory.path(), &verify);
+    assert!(sound.status.success(), "{sound:?}");
+    assert_eq!(out(&sound), "rooms: 1, messages: 0\nsound\n");
+
+    let manifest = directory.path().join("data/journal/manifest");
+    let mut bytes = std::fs::read(&manifest).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&manifest, bytes).unwrap();
+    let damaged = konvert(directory.path(), &verify);
+    assert_eq!(damaged.status.code(), Some(1), "{damaged:?}");
+    assert!(String::from_utf8_lossy(&damaged.stderr).contains("problems: 1 "), "{damaged:?}");
+}
