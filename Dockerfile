@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /konvert /usr/local/bin/konvert
-COPY --from=build --chown=nonroot:nonroot /data /data
+COPY --from=build --chown=65532:65532 /data /data
 ENV KONVERT_SERVER__DATA=/data
 VOLUME /data
 EXPOSE 3001

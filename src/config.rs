@@ -120,7 +120,8 @@ impl Config {
             problems.extend(config.try_keys().err());
         }
         for problem in &mut problems {
-            problem.source = layers.source_of(&problem.key);
+            let source = layers.source_of(&problem.key).or_else(|| layers.source_of(problem.other?));
+            problem.source = source.unwrap_or("the defaults").to_owned();
         }
         if problems.is_empty() { Ok(config) } else { Err(ConfigError { problems }) }
     }
@@ -173,11 +174,13 @@ pub struct Problem {
     pub message: String,
     /// What to do; may be empty.
     pub hint: String,
+    /// The setting that it contradicts: whoever set only that one is to be told.
+    other: Option<&'static str>,
 }
 
 impl Problem {
     fn new(key: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { source: String::new(), key: key.into(), message: message.into(), hint: hint.into() }
+        Self { source: String::new(), key: key.into(), message: message.into(), hint: hint.into(), other: None }
     }
 
     fn at(self, source: &str) -> Self {

@@ -56,12 +56,8 @@ pub fn load_or_create(data: &Path) -> Result<Vec<u8>, SecretError> {
     let path = data.join(FILE);
     let io = |error| SecretError::Io { path: path.clone(), error };
     DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(io)?;
-    match fs::metadata(&path) {
-        // Empty: the server ended between making the file and writing it, so nothing was ever signed.
-        Ok(found) if found.len() == 0 => fs::remove_file(&path).and_then(|()| create(data, &path)).map_err(io)?,
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create(data, &path).map_err(io)?,
-        Err(error) => return Err(io(error)),
+    if !path.try_exists().map_err(io)? {
+        create(data, &path).map_err(io)?;
     }
     let mode = fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -74,10 +70,19 @@ pub fn load_or_create(data: &Path) -> Result<Vec<u8>, SecretError> {
     }
 }
 
+/// Writes a new secret under another name and links it into place: whoever looks finds all of it or nothing, and of two
+/// who start at once, the second takes the secret of the first.
 fn create(data: &Path, path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let fresh = data.join(format!("{FILE}.{:016x}", rand::random::<u64>()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     writeln!(file, "{}", STANDARD.encode(rand::random::<[u8; SECRET_BYTES]>()))?;
     file.sync_all()?;
+    let linked = fs::hard_link(&fresh, path);
+    fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
     // The name, too, must survive a power cut: a new secret would end every token.
     File::open(data)?.sync_all()
 }
@@ -109,11 +114,21 @@ mod tests {
             assert!(error.contains("chmod 600") && error.contains(&format!("{mode:o}")), "{error}");
         }
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        for text in ["AAAA", "not base64!", "AAAA".repeat(10).as_str()] {
+        for text in ["", "AAAA", "not base64!", "AAAA".repeat(10).as_str()] {
             fs::write(&path, text).unwrap();
             assert!(matches!(load_or_create(directory.path()), Err(SecretError::Malformed { .. })), "{text}");
         }
-        fs::write(&path, "").unwrap();
-        assert_eq!(load_or_create(directory.path()).unwrap().len(), SECRET_BYTES);
+    }
+
+    #[test]
+    fn all_who_start_at_once_get_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path();
+        let secrets: Vec<_> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..16).map(|_| scope.spawn(|| load_or_create(data).unwrap())).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(secrets.windows(2).all(|pair| pair[0] == pair[1]));
+        assert_eq!(fs::read_dir(data).unwrap().count(), 1, "nothing else is left there");
     }
 }

@@ -98,7 +98,12 @@ fn serve_needs_nothing_says_where_it_is_and_ends_well() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{entry:?} is for the server alone");
     }
     assert!(server.get("/").starts_with("HTTP/1.1 200"), "the page");
-    assert!(server.get("/metrics").contains("process_resident_memory_bytes"));
+    let metrics = server.get("/metrics");
+    for &(name, ..) in konvert::metrics::METRICS {
+        // Those by code appear with the first of its code.
+        let by_code = matches!(name, "konvert_closes_total" | "konvert_errors_total");
+        assert!(by_code || metrics.contains(&format!("# TYPE {name} ")), "{name} is promised and not told");
+    }
 
     let healthy = konvert(directory.path(), &["health", "--port", &server.port]);
     assert!(healthy.status.success() && out(&healthy).contains("\"ready\""), "{healthy:?}");

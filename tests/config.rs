@@ -96,6 +96,10 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
             "[gateway]\nmessage_bytes = 65536",
             "k.toml: gateway.message_bytes: 65536 is too little for `broker.payload_bytes`",
         ),
+        (
+            "[broker]\nsignal_bytes = 200000",
+            "k.toml: gateway.message_bytes: 262144 is too little for `broker.signal_bytes`",
+        ),
         ("[broker]\nhistory_page_bytes = 65535", "k.toml: broker.history_page_bytes: 65535 is too little"),
         ("[gateway]\noutbox_bytes = 16384", "k.toml: gateway.outbox_bytes: 16384 is too little"),
         ("[broker]\nrooms_max = 1\n[[broker.rooms]]\nname='a'\n[[broker.rooms]]\nname='b'", "Set it to 2 or more"),

@@ -144,9 +144,10 @@ fn contradictions(config: &Config) -> Vec<Problem> {
         ),
     ];
     let broken = at_least.into_iter().filter(|&(_, value, least, ..)| value < least);
-    let tell = |(key, value, least, other, why): (&str, u64, u64, &str, &str)| {
+    let tell = |(key, value, least, other, why): (&str, u64, u64, &'static str, &str)| {
         let message = format!("{value} is too little for `{other}`: {why}.");
-        Problem::new(key, message, format!("Set it to {least} or more, or lower `{other}`."))
+        let hint = format!("Set it to {least} or more, or lower `{other}`.");
+        Problem { other: Some(other), ..Problem::new(key, message, hint) }
     };
     broken.map(tell).collect()
 }

@@ -81,9 +81,8 @@ impl Layers {
     }
 
     /// Who set a key, or what it is part of, last.
-    pub(super) fn source_of(&self, key: &str) -> String {
-        let sets = |layer: &&Layer| layer.sets(key);
-        self.0.iter().rev().find(sets).map_or("the defaults", |layer| &layer.source).to_owned()
+    pub(super) fn source_of(&self, key: &str) -> Option<&str> {
+        self.0.iter().rev().find(|layer| layer.sets(key)).map(|layer| layer.source.as_str())
     }
 }
 
