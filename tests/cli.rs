@@ -43,8 +43,14 @@ struct Server {
 
 impl Server {
     fn start(directory: &Path, args: &[&str]) -> Self {
+        Self::start_with(directory, args, &[])
+    }
+
+    fn start_with(directory: &Path, args: &[&str], environment: &[(&str, &Path)]) -> Self {
         let args = [&["serve", "--port", "0"], args].concat();
-        let mut child = command(directory, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut command = command(directory, &args);
+        command.envs(environment.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut banner = String::new();
         let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
         let address = loop {
@@ -119,6 +125,25 @@ fn serve_needs_nothing_says_where_it_is_and_ends_well() {
 
     let down = refused(directory.path(), &["health", "--port", &port]);
     assert!(down.contains("is the server running"), "{down}");
+}
+
+#[test]
+fn the_service_manager_is_told_and_logs_are_for_machines() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    std::fs::write(directory.path().join("k.toml"), "[log]\nformat = 'json'").unwrap();
+    let server = Server::start_with(directory.path(), &["--config", "k.toml"], &[("NOTIFY_SOCKET", &socket)]);
+    let mut told = [0; 64];
+    let length = manager.recv(&mut told).unwrap();
+    assert_eq!(&told[..length], b"READY=1");
+    let (_, log) = server.terminate();
+    assert!(log.contains("draining"), "{log}");
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(line["level"].is_string() && line["timestamp"].is_string() && line["message"].is_string(), "{line}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod health;
 mod journal;
+mod notify;
 mod serve;
 mod token;
 

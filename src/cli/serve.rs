@@ -9,7 +9,7 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::{Done, Settings, banner, print};
+use super::{Done, Settings, banner, notify, print};
 use crate::config::{LogConfig, LogFormat, LogLevel};
 use crate::{secrets, server};
 
@@ -37,7 +37,11 @@ impl Serve {
         let secret = secrets::load_or_create(&config.server.data)?;
         raise_descriptor_limit();
         let told = config.clone();
-        Ok(server::serve(config, secret, move |bound| print(banner::banner(&told, bound)))?)
+        let on_ready = move |bound| {
+            print(banner::banner(&told, bound));
+            notify::ready();
+        };
+        Ok(server::serve(config, secret, on_ready)?)
     }
 }
 
