@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::auth::{Auth, AuthConfigError};
@@ -67,8 +67,10 @@ pub fn serve(config: Config, secret: Vec<u8>, on_ready: impl FnOnce(SocketAddr))
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(&config, &secret).await?;
+        // Before anybody is told that it runs, so that nobody can end it unheard.
+        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         on_ready(server.address);
-        server.run_until_told().await
+        server.run_until_told(signals).await
     })
 }
 
@@ -115,8 +117,7 @@ impl Server {
         Ok(Self { address, broker, journal, gateway, metrics, is_draining })
     }
 
-    async fn run_until_told(self) -> Result<(), ServeError> {
-        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    async fn run_until_told(self, (mut terminate, mut interrupt): (Signal, Signal)) -> Result<(), ServeError> {
         let presence = tokio::spawn(presence_ticks(self.broker.clone()));
         let upkeep = tokio::spawn(upkeep(self.journal.clone(), self.metrics.clone()));
         tokio::select! {
