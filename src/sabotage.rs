@@ -3,8 +3,9 @@
 //! Owns the list of faults switched on by the environment variable `KONVERT_SABOTAGE` (names separated by commas).
 //! Without the cargo feature `sabotage`, which no release has, every question is answered with `false` at compile time.
 
-/// Whether a fault was asked for. Names in use: `ack_before_store`, `skip_idempotency`, `skip_sync`, `hole_in_order`,
-/// `serve_damaged`.
+/// Whether a fault was asked for. Names in use: in the journal `ack_before_store`, `skip_idempotency`, `skip_sync`,
+/// `hole_in_order`, `serve_damaged`; in the core `reorder`, `drop_on_resume`, `store_signals`, `accept_plaintext`; at
+/// the edge `unbounded_outbox`, `no_limits`.
 #[cfg(feature = "sabotage")]
 pub fn is(fault: &str) -> bool {
     static FAULTS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();

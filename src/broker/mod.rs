@@ -38,8 +38,8 @@ pub use wire::{direction_in, message, mode, place, place_in, position};
 
 use crate::auth::{Identity, Permission, Permissions};
 use crate::journal::{
-    Append, Bounds, Direction, Done, Entry, Health, Journal, Marker, Mode, Outcome, Page, ReadError, ReadRange, Record,
-    RoomId, RoomInfo, Stats, Ticket,
+    Append, Bounds, Direction, Done, Entry, Health, Journal, Kind, Marker, Mode, Outcome, Page, ReadError, ReadRange,
+    Record, RoomId, RoomInfo, Stats, Ticket,
 };
 
 /// What became of a publish so far.
@@ -246,9 +246,29 @@ impl Broker {
         if payload.len() > self.config.signal_bytes {
             return Err(BrokerError::PayloadTooLarge(self.config.signal_bytes));
         }
+        if crate::sabotage::is("store_signals") {
+            self.store_signal(who, room, &payload);
+        }
         let push = Push::signal(room.info.id, room.info.name.clone(), who.user.clone(), payload, from);
         self.fanout.cast(room, &push);
         Ok(())
+    }
+
+    /// A fault: a signal in the log.
+    fn store_signal(&self, who: &Identity, room: &Room, payload: &Bytes) {
+        let append = Append {
+            room: room.info.id,
+            sender: who.user.clone(),
+            sender_name: who.name.clone(),
+            message_id: "signal".into(),
+            kind: Kind::Service,
+            relation: None,
+            payload: payload.clone(),
+            expected: None,
+            time_ms: 0,
+        };
+        // Nobody waits for the outcome.
+        let _ = self.journal.submit(Entry::Append(append), self.fanout.expect().0);
     }
 
     /// Tells everybody in a room something.

@@ -3,13 +3,14 @@
 /// Allows `rate` per second sustained and twice as many in a burst.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
-    /// When the bucket was or will be full, milliseconds of the shard's clock, in 1/16 ms: the generic cell rate
+    /// When the bucket was or will be full, in parts of a millisecond since 1970: the generic cell rate
     /// algorithm (ITU-T I.371), where one number is the whole state.
     full_at: u64,
 }
 
-/// Fractions of a millisecond that a bucket counts in; enough for 16 000 per second.
-const PARTS: u64 = 16;
+/// Parts of a millisecond that a bucket counts in: exact to 0.1 % at a million per second, and 1970 plus five centuries
+/// still fits.
+const PARTS: u64 = 1 << 20;
 /// A burst is this many seconds' worth.
 const BURST_S: u64 = 2;
 

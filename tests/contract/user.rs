@@ -10,7 +10,7 @@ use konvert_protocol::v1::server_frame::Body as Reply;
 use konvert_protocol::v1::{self, client_frame};
 use konvert_protocol::{Encoding, ErrorCode};
 use tokio::net::TcpStream;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
 
@@ -24,7 +24,7 @@ pub const ALL: &str = "read publish signal presence create";
 
 /// One connection of a user.
 pub struct User {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<TcpStream>,
     encoding: Encoding,
     next_id: u32,
     pushes: VecDeque<Reply>,
@@ -63,11 +63,12 @@ pub fn mint(server: &Server, claims: &Claims) -> String {
 }
 
 /// Opens the socket and nothing else.
-pub async fn open(server: &Server, encoding: Encoding) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+pub async fn open(server: &Server, encoding: Encoding) -> WebSocketStream<TcpStream> {
     let mut request = server.socket_url().into_client_request().expect("a request");
     let protocol = encoding.subprotocol().parse().expect("a header");
     request.headers_mut().insert("sec-websocket-protocol", protocol);
-    tokio_tungstenite::connect_async(request).await.expect("the socket opens").0
+    let socket = TcpStream::connect(server.address()).await.expect("the port is open");
+    tokio_tungstenite::client_async(request, socket).await.expect("the socket opens").0
 }
 
 impl User {
@@ -77,12 +78,7 @@ impl User {
     }
 
     /// Connects with a token, and to rooms.
-    pub async fn connect_with(
-        server: &Server,
-        token: String,
-        encoding: Encoding,
-        rooms: Vec<v1::Subscribe>,
-    ) -> Self {
+    pub async fn connect_with(server: &Server, token: String, encoding: Encoding, rooms: Vec<v1::Subscribe>) -> Self {
         let socket = open(server, encoding).await;
         let mut user = Self {
             socket,

@@ -1,0 +1,130 @@
+//! The real binary as a child process: started on a free port, killed without warning, started again on the same one.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use base64::Engine as _;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// A start that takes longer than this has failed.
+const START: Duration = Duration::from_secs(60);
+
+/// What is started.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { binary: env!("CARGO_BIN_EXE_konvert").into(), environment: Vec::new() }
+    }
+}
+
+impl Setup {
+    /// With a setting other than its default, such as `gateway.heartbeat_ms`.
+    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
+        let name = format!("KONVERT_{}", key.replace('.', "__").to_uppercase());
+        self.environment.push((name, value.to_string()));
+        self
+    }
+
+    /// The deliberately broken build, with one fault switched on.
+    pub fn broken(mut self, binary: &Path, fault: &str) -> Self {
+        self.binary = binary.into();
+        self.environment.push(("KONVERT_SABOTAGE".into(), fault.into()));
+        self
+    }
+
+    /// Starts it on a free port, with an empty data directory.
+    pub async fn start(&self) -> Server {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mut server = Server { setup: self.clone(), child: None, port: 0, data };
+        server.start_again().await;
+        server
+    }
+}
+
+/// A server with a data directory of its own.
+pub struct Server {
+    setup: Setup,
+    child: Option<Child>,
+    port: u16,
+    /// Deleted when the server is dropped.
+    data: TempDir,
+}
+
+impl Server {
+    /// One with the default settings.
+    pub async fn start() -> Self {
+        Setup::default().start().await
+    }
+
+    /// Starts the server on the port and the data it had.
+    pub async fn start_again(&mut self) {
+        let mut child = Command::new(&self.setup.binary)
+            .args(["serve", "--port", &self.port.to_string(), "--data"])
+            .arg(self.data.path())
+            .envs(self.setup.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the server starts");
+        let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
+        self.port = tokio::time::timeout(START, port(lines)).await.expect("the server tells its port in time");
+        self.child = Some(child);
+    }
+
+    /// Kills the server as `kill -9` does, and waits until it is gone.
+    pub async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.expect("the server can be killed");
+        }
+    }
+
+    /// Asks the server to end, as `systemctl stop` does; the exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("the server runs");
+        let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32)).expect("it has a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it can be told");
+        child.wait().await.expect("it ends").code()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("the server runs")
+    }
+
+    /// Where its socket is.
+    pub fn socket_url(&self) -> String {
+        format!("ws://{}/api/websocket", self.address())
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The secret it signs with.
+    pub fn secret(&self) -> Vec<u8> {
+        let text = std::fs::read_to_string(self.data.path().join("secret")).expect("the server made its secret");
+        base64::engine::general_purpose::STANDARD.decode(text.trim()).expect("the secret is base64")
+    }
+}
+
+/// Reads up to `listening on http://127.0.0.1:PORT`.
+async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
+    loop {
+        let line = lines.next_line().await.expect("the server's output").expect("the server tells its port");
+        let Some((_, after)) = line.split_once("listening on http://127.0.0.1:") else { continue };
+        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+        // Somebody must go on listening, or the server stalls on a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        return digits.parse().expect("a port is a number");
+    }
+}
