@@ -43,18 +43,21 @@ export class Room {
 
   /**
    * @param url of the socket
-   * @param room its name
+   * @param name of the room
    * @param store `{load(): {name, token, user, outbox}, save(value)}`, this visitor's memory
-   * @param on handlers: state, identity, messages, stored, failed, people, typing, reset, notice, refused
+   *
+   * Before connecting set `on`, with the handlers state, identity, messages, stored, failed, people, typing, reset,
+   * notice and refused.
    */
-  constructor(url, room, store, on) {
-    Object.assign(this, { url, room, store, on });
+  constructor(url, name, store) {
+    Object.assign(this, { url, name, store });
     this.visitor = { name: "", token: "", user: "", outbox: [], ...store.load() };
     addEventListener("online", () => this.#nudge());
     document.addEventListener("visibilitychange", () => document.hidden || this.#nudge());
   }
 
   get user() { return this.visitor.user; }
+  get isAttached() { return this.#attached; }
   get outbox() { return this.visitor.outbox; }
   get hasOlder() { return this.#oldest !== null && this.#oldest > this.#first; }
   get isTrimmed() { return this.#first > 1; }
@@ -62,6 +65,7 @@ export class Room {
   connect() {
     clearTimeout(this.#retry);
     this.#retry = 0;
+    this.#advice = null;
     this.#drop();
     this.#state("connecting");
     const socket = this.#socket = new WebSocket(this.url, SUBPROTOCOL);
@@ -77,10 +81,16 @@ export class Room {
     socket.onclose = (event) => this.#closed(event.code);
   }
 
+  /** Chooses the name of a new guest. */
+  enterAs(name) {
+    this.visitor.name = name;
+    this.#save();
+  }
+
   /** Leaves for good: the visitor is forgotten. */
   leave() {
     clearTimeout(this.#retry);
-    if (this.#attached) this.#send(this.#next(), { unsubscribe: { room: this.room } });
+    if (this.#attached) this.#send(this.#next(), { unsubscribe: { room: this.name } });
     this.#socket?.close(1000);
     this.#drop();
     this.visitor = { name: "", token: "", user: "", outbox: [] };
@@ -115,11 +125,11 @@ export class Room {
     const now = performance.now();
     if (!this.#attached || now - this.#typedAt < TYPING_EVERY_MS) return;
     this.#typedAt = now;
-    this.#send(0, { signal: { room: this.room, payload: "typing" } });
+    this.#send(0, { signal: { room: this.name, payload: "typing" } });
   }
 
   async older() {
-    const history = { room: this.room, from: this.#oldest - 1, direction: "backward", limit: FIRST_PAGE };
+    const history = { room: this.name, from: this.#oldest - 1, direction: "backward", limit: FIRST_PAGE };
     const answer = await this.#ask({ history });
     const page = answer?.history;
     if (!page) {
@@ -167,7 +177,7 @@ export class Room {
 
   #subscription() {
     const since = this.#last === null ? { last: FIRST_PAGE } : { since: { epoch: this.#epoch, offset: this.#last } };
-    return { room: this.room, presence: true, ...since };
+    return { room: this.name, presence: true, ...since };
   }
 
   async #subscribe() {
@@ -301,7 +311,7 @@ export class Room {
   }
 
   #message(message) {
-    if (!this.#attached || message.room !== this.room || message.offset <= this.#last) return;
+    if (!this.#attached || message.room !== this.name || message.offset <= this.#last) return;
     if (message.offset > this.#last + 1) this.#subscribe();
     else this.#take([message]);
   }
@@ -322,7 +332,7 @@ export class Room {
   }
 
   async #post(message) {
-    const publish = { room: this.room, message_id: message.id, payload: message.text };
+    const publish = { room: this.name, message_id: message.id, payload: message.text };
     const answer = await this.#ask({ publish });
     if (!answer) return; // Unknown: it is sent again, with the same id, once we are attached again.
     const { published, error } = answer;
@@ -352,7 +362,7 @@ export class Room {
     const held = this.#presence;
     if (!this.#attached || version <= held.version) return;
     if (version > held.version + 1 || (held.count_only && !count_only)) {
-      const answer = await this.#ask({ presence: { room: this.room } });
+      const answer = await this.#ask({ presence: { room: this.name } });
       if (answer?.presence) this.#people(answer.presence);
       return;
     }

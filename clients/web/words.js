@@ -71,3 +71,9 @@ export function word(key, ...values) {
 
 /** What an error of the server means to a person, or the server's own sentence. */
 export const refusal = (error) => WORDS[language].refused[error.name] ?? error.message;
+
+/** Puts a word in that follows the language. */
+export function say(element, key) {
+  element.dataset.word = key;
+  element.textContent = word(key);
+}
