@@ -17,6 +17,10 @@ const scroll = $("scroll");
 
 /** Elements of messages in the log, by offset. */
 const items = new Map();
+/** The message of the log that an item shows. */
+const messageOf = new WeakMap();
+/** By the offset of their message, and then by their own. */
+const remarks = new Map();
 /** Messages of the log that are not drawn yet. */
 const gathered = [];
 let drawing = 0;
@@ -43,7 +47,8 @@ function showMessages(messages) {
   let first = null;
   for (const message of messages) {
     forgetTyping(message.sender);
-    if (applyRelation(message) || message.kind === "service") continue;
+    if (isRemark(message)) takeRemark(message);
+    if (isRemark(message) || message.kind === "service") continue;
     itemOf(message.message_id)?.remove();
     const item = list.insertBefore(itemFor(message), list.querySelector(".pending"));
     first ??= item;
@@ -61,33 +66,48 @@ function showMessages(messages) {
   fillScreen();
 }
 
-/** Edits, deletes, reactions and appended parts change their target and are not items of their own. */
-function applyRelation({ relation, payload, sender, erased }) {
-  if (!relation || relation.kind === "reply") return false;
-  const target = items.get(relation.offset);
-  if (!target || erased) return true;
-  const text = target.querySelector(".text");
-  if (relation.kind === "delete") showErased(target);
-  if (relation.kind === "append") text.textContent += textOf(payload);
-  if (relation.kind === "edit") {
-    text.textContent = textOf(payload);
-    say(target.querySelector(".note"), "edited");
+/** Edits, deletes, reactions and appended parts are remarks on a message, not items of their own. */
+const isRemark = ({ relation }) => relation && relation.kind !== "reply";
+
+/** Keeps a remark for its message, which may be drawn later, when somebody scrolls up to it. */
+function takeRemark(message) {
+  const { offset } = message.relation;
+  if (!remarks.has(offset)) remarks.set(offset, new Map());
+  remarks.get(offset).set(message.offset, message);
+  if (items.has(offset)) drawText(items.get(offset));
+}
+
+/** What a message says after all remarks on it, in their order. */
+function drawText(item) {
+  const message = messageOf.get(item);
+  const text = item.querySelector(".text");
+  item.querySelector(".reactions").replaceChildren();
+  text.textContent = textOf(message.payload);
+  const known = [...(remarks.get(message.offset)?.values() ?? [])].sort((a, b) => a.offset - b.offset);
+  for (const { relation, payload, sender } of known.filter((remark) => !remark.erased)) {
+    if (relation.kind === "append") text.textContent += textOf(payload);
+    if (relation.kind === "edit") {
+      text.textContent = textOf(payload);
+      say(item.querySelector(".note"), "edited");
+    }
+    if (relation.kind === "reaction") {
+      const mark = item.querySelector(".reactions").appendChild(document.createElement("span"));
+      mark.textContent = textOf(payload).slice(0, 8);
+      mark.title = nameOf(sender);
+    }
   }
-  if (relation.kind === "reaction") {
-    const mark = target.querySelector(".reactions").appendChild(document.createElement("span"));
-    mark.textContent = textOf(payload).slice(0, 8);
-    mark.title = nameOf(sender);
-  }
-  return true;
+  if (message.erased || known.some(({ relation }) => relation.kind === "delete")) showErased(item);
 }
 
 const textOf = (payload) => (typeof payload === "object" ? word("data") : payload ?? "");
 
-function itemFor({ offset, sender, sender_name, message_id, time_ms, payload, erased }) {
-  const item = newItem(sender, sender_name || sender, message_id, time_ms, textOf(payload));
+function itemFor(message) {
+  const { offset, sender, sender_name, message_id, time_ms } = message;
+  const item = newItem(sender, sender_name || sender, message_id, time_ms, "");
   item.dataset.offset = offset;
   items.set(offset, item);
-  if (erased) showErased(item);
+  messageOf.set(item, message);
+  drawText(item);
   return item;
 }
 
@@ -107,6 +127,7 @@ function showErased(item) {
   item.classList.add("erased");
   say(item.querySelector(".text"), "deleted");
   item.querySelector(".reactions").replaceChildren();
+  item.querySelector(".note").textContent = "";
 }
 
 export function showPending(message) {
@@ -153,6 +174,7 @@ export function showFailure(message) {
 
 export function forgetMessages() {
   items.clear();
+  remarks.clear();
   gathered.length = 0;
   for (const item of [...list.children]) if (!item.classList.contains("pending")) item.remove();
   showNotice("reset");
@@ -220,10 +242,10 @@ async function loadOlder() {
   const below = scroll.scrollHeight - scroll.scrollTop;
   const held = [...items];
   items.clear();
-  const made = messages.filter((message) => message.kind !== "service" && isItem(message)).map(itemFor);
-  for (const [offset, item] of held) items.set(offset, item);
+  const made = messages.filter((message) => message.kind !== "service" && !isRemark(message)).map(itemFor);
+  for (const [offset, item] of held) items.set(offset, item); // In rising order again.
   list.prepend(...made);
-  for (const message of messages) applyRelation(message);
+  for (const message of messages) if (isRemark(message)) takeRemark(message);
   regroup();
   isLoading = false;
   showBeginning();
@@ -235,8 +257,6 @@ async function loadOlder() {
 function fillScreen() {
   if (scroll.scrollHeight <= scroll.clientHeight) loadOlder();
 }
-
-const isItem = ({ relation }) => !relation || relation.kind === "reply";
 
 scroll.addEventListener("scroll", () => {
   if (scroll.scrollTop < 200) loadOlder();
