@@ -52,7 +52,7 @@ impl Bench {
         }
         let (dir, temporary) = directory(common)?;
         let settings = merged(&MEASURING_SETTINGS, settings, &common.settings);
-        let mut launch = Launch::konvert(&server_binary(common)?, &dir, 0, &settings)?;
+        let mut launch = Launch::konvert(&server_binary(common)?, &dir, &dir.join("data"), 0, &settings)?;
         launch.core = common.pin.then_some(0);
         let server = launch.start().await?;
         let tokens = Tokens::from_secret_file(&dir.join("data/secret"))?;

@@ -12,11 +12,9 @@ use std::time::Duration;
 
 use konvert_protocol::v1::{self, client_frame, server_frame};
 use konvert_protocol::{Encoding, Frame};
-use prost::Message as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::delivery::{Seen, walk};
 use crate::error::{Error, Result, setup};
 use crate::token::Tokens;
 use crate::websocket::{Inbound, Opcode, Piece, write_frame};
@@ -294,27 +292,6 @@ pub fn decode<F: Frame>(message: &[u8], mut on: impl FnMut(F)) -> bool {
         }
     }
     true
-}
-
-/// Walks a message by the fast path, decoding only what is not a delivery.
-pub fn walk_deliveries(message: &[u8], mut on: impl FnMut(Incoming<'_>)) -> bool {
-    let mut well_formed = true;
-    let walked = walk(message, |seen| match seen {
-        Seen::Delivery(delivery) => on(Incoming::Delivery(delivery)),
-        Seen::Other(frame) => match v1::ServerFrame::decode(frame) {
-            Ok(frame) => on(Incoming::Other(frame)),
-            Err(_) => well_formed = false,
-        },
-    });
-    walked && well_formed
-}
-
-/// What [`walk_deliveries`] finds.
-pub enum Incoming<'a> {
-    /// A message or a signal.
-    Delivery(crate::delivery::Delivery<'a>),
-    /// Any other frame.
-    Other(v1::ServerFrame),
 }
 
 fn check_upgrade(head: &str) -> Result<()> {

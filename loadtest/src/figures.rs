@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn shown_for_people() {
         for (unit, value, want) in [
-            (Unit::Time, 3.14159, "3.14 µs"),
+            (Unit::Time, 2.7345, "2.73 µs"),
             (Unit::Time, 12_345.0, "12.3 ms"),
             (Unit::Bytes, 1536.0, "1.50 KiB"),
             (Unit::Count, 1_234_567.0, "1 234 567"),

@@ -28,6 +28,7 @@ mod server_process;
 mod stats;
 mod thresholds;
 mod token;
+mod torture;
 mod websocket;
 
 use std::path::Path;
@@ -40,6 +41,21 @@ use error::{Result, setup};
 use figures::Outcome;
 use options::{Common, Options, Scenario};
 use scenario::{connect, fanout};
+
+/// Figures that fail a run without being asked for.
+const MUST_BE_ZERO: [&str; 11] = [
+    "lost",
+    "duplicates",
+    "out_of_order",
+    "foreign",
+    "unexpected",
+    "gaps",
+    "order",
+    "wrong_content",
+    "wrong_acks",
+    "acked_after_failure",
+    "flips_silent",
+];
 
 fn main() -> ExitCode {
     let mut options = Options::parse();
@@ -67,7 +83,7 @@ fn run(options: &Options, seed: u64) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let work = async {
         tokio::select! {
-            outcome = scenario(options) => outcome,
+            outcome = scenario(options, seed) => outcome,
             _ = tokio::signal::ctrl_c() => Err(setup("interrupted")),
         }
     };
@@ -75,12 +91,13 @@ fn run(options: &Options, seed: u64) -> Result<bool> {
     report(&options.common, &outcome, seed)
 }
 
-async fn scenario(options: &Options) -> Result<Outcome> {
+async fn scenario(options: &Options, seed: u64) -> Result<Outcome> {
     let common = &options.common;
     match &options.scenario {
         Scenario::Fanout(options) => fanout::fanout(common, options).await,
         Scenario::Rooms(options) => fanout::rooms(common, options).await,
         Scenario::Connect(options) => connect::connect(common, options).await,
+        Scenario::Torture(options) => torture::torture(common, options, seed).await,
         Scenario::LimitServer(_) => Err(setup("not a scenario")),
     }
 }
@@ -98,7 +115,7 @@ fn report(common: &Common, outcome: &Outcome, seed: u64) -> Result<bool> {
         println!("{}", report::table::table(outcome));
     }
     let mut failures: Vec<String> = common.thresholds.iter().filter_map(|demand| demand.judge(outcome)).collect();
-    for name in ["lost", "duplicates", "out_of_order", "foreign"] {
+    for name in MUST_BE_ZERO {
         if outcome.value(name).is_some_and(|count| count > 0.0) {
             failures.push(format!("{name} is not zero"));
         }

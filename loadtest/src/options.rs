@@ -74,6 +74,8 @@ pub enum Scenario {
     Rooms(Rooms),
     /// Connections per second and the server's CPU per connection.
     Connect(Connect),
+    /// Kills, power cuts, disconnects, a full disk, failing writes, flipped bits: nothing acked may be lost.
+    Torture(Torture),
     /// The bare loop that fan-out is measured against; `limit` starts it by itself.
     LimitServer(LimitServer),
 }
@@ -150,6 +152,56 @@ pub struct Connect {
     /// Rooms that the connections are spread over.
     #[arg(long, default_value_t = 100)]
     pub rooms: usize,
+}
+
+/// Torture. Naming any of the acts runs only those named; naming none runs all of them, briefly.
+#[derive(Debug, Clone, Args)]
+pub struct Torture {
+    /// Kill -9 the server this often.
+    #[arg(long)]
+    pub kills: Option<u64>,
+    /// Cut the power of the server's file system this often. Needs root.
+    #[arg(long)]
+    pub power_cuts: Option<u64>,
+    /// Let readers lose their connection and resume this often.
+    #[arg(long)]
+    pub disconnects: Option<u64>,
+    /// Turn a bit of the stopped server's files this often.
+    #[arg(long)]
+    pub flip_bits: Option<u64>,
+    /// Fill the disk and free it again. Needs root.
+    #[arg(long)]
+    pub disk_full: bool,
+    /// Let syncs and writes fail.
+    #[arg(long)]
+    pub write_errors: bool,
+    /// Writers.
+    #[arg(long, default_value_t = 8)]
+    pub writers: u32,
+    /// Messages under way per writer.
+    #[arg(long, default_value_t = 16)]
+    pub in_flight: usize,
+    /// Readers; all but the first lose their connections at random.
+    #[arg(long, default_value_t = 3)]
+    pub readers: u32,
+    /// Rooms.
+    #[arg(long, default_value_t = 50)]
+    pub rooms: u32,
+    /// Longest filling of a payload, bytes.
+    #[arg(long, default_value_t = 400)]
+    pub filling: usize,
+    /// A fault comes within this after writing is under way again, milliseconds.
+    #[arg(long, default_value_t = 300)]
+    pub pause_ms: u64,
+    /// Save the evidence here, with the act's name added; a failed act's is saved anyway.
+    #[arg(long, value_name = "FILE")]
+    pub history: Option<PathBuf>,
+    /// Only judge evidence that was saved before.
+    #[arg(long, value_name = "FILE")]
+    pub replay: Option<PathBuf>,
+    /// Run against a server that is broken on purpose, in several ways, and demand that each is caught.
+    #[arg(long)]
+    pub negative_controls: bool,
 }
 
 /// The bare loop.

@@ -38,14 +38,13 @@ pub struct Launch {
 }
 
 impl Launch {
-    /// `konvert serve` on `port` (zero: a free one) with its data in `dir/data` and `settings` such as
-    /// `gateway.shards=1` in `dir/config.toml`.
-    pub fn konvert(program: &Path, dir: &Path, port: u16, settings: &[String]) -> Result<Self> {
+    /// `konvert serve` on `port` (zero: a free one) with its data in `data` and `settings` such as `gateway.shards=1` in
+    /// `dir/config.toml`.
+    pub fn konvert(program: &Path, dir: &Path, data: &Path, port: u16, settings: &[String]) -> Result<Self> {
         let config = dir.join("config.toml");
         let lines: Vec<String> = settings.iter().map(|setting| setting.replacen('=', " = ", 1)).collect();
         fs::write(&config, lines.join("\n") + "\n")?;
-        let data = dir.join("data");
-        let args = ["serve", "--config", &path(&config)?, "--port", &port.to_string(), "--data", &path(&data)?];
+        let args = ["serve", "--config", &path(&config)?, "--port", &port.to_string(), "--data", &path(data)?];
         Ok(Self {
             program: program.to_owned(),
             args: args.map(str::to_owned).to_vec(),

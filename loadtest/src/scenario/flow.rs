@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::bench::Bench;
-use crate::client::{Connection, Incoming, Session, decode, subscribe, walk_deliveries};
-use crate::delivery::Delivery;
+use crate::client::{Connection, Session, decode, subscribe};
+use crate::delivery::{Delivery, Seen, walk};
 use crate::error::{Error, Result};
 use crate::figures::{Outcome, Unit};
 use crate::options::{Kind, Traffic};
@@ -253,8 +253,8 @@ async fn read(board: &Board, subscriber: &Subscriber, connection: Connection) {
     loop {
         let read = connection.pump(|message| {
             let now = now_ns();
-            walk_deliveries(message, |incoming| {
-                if let Incoming::Delivery(delivery) = incoming {
+            walk(message, |seen| {
+                if let Seen::Delivery(delivery) = seen {
                     subscriber.see(board, delivery, now);
                 }
             })
