@@ -21,10 +21,10 @@ use crate::token::Tokens;
 
 /// Limits of the started server that would measure themselves rather than the server.
 const MEASURING_SETTINGS: [&str; 4] = [
-    "gateway.commands_per_second=10000000",
-    "gateway.publishes_per_second=10000000",
-    "gateway.signals_per_second=10000000",
-    "gateway.pending_per_address=100000",
+    "gateway.commands_per_second=1000000",
+    "gateway.publishes_per_second=1000000",
+    "gateway.signals_per_second=1000000",
+    "gateway.pending_per_address=10000",
 ];
 
 /// A server to measure.

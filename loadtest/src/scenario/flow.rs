@@ -279,7 +279,10 @@ async fn publish_all(bench: &Bench, plan: &Plan, board: &Rc<Board>) -> Result<Se
     let publishers = traffic.publishers.clamp(1, plan.rooms);
     let mut connections = Vec::new();
     for p in 0..publishers {
-        connections.push(bench.target.connect(p, &format!("publisher-{p}"), Vec::new()).await?.connection);
+        // A signal may be sent by those only who are in the room; they do not get it back.
+        let rooms = (p..plan.rooms).step_by(publishers).map(|room| subscribe(room_name(room)));
+        let rooms = if traffic.kind == Kind::Signal { rooms.collect() } else { Vec::new() };
+        connections.push(bench.target.connect(p, &format!("publisher-{p}"), rooms).await?.connection);
     }
     let bar = bench.bar("publishing", traffic.seconds.ceil() as u64);
     let start_ns = now_ns() + 20_000_000;
@@ -442,7 +445,12 @@ impl Publisher {
     fn take_answer(&self, frame: &v1::ServerFrame, now_ns: u64) {
         let intended =
             frame.id.checked_sub(self.first_id).and_then(|n| self.intended.borrow().get(n as usize).copied());
-        let Some(intended) = intended else { return };
+        let Some(intended) = intended else {
+            if let Some(server_frame::Body::Error(error)) = &frame.body {
+                self.board.refused.borrow_mut().push(error.to_owned());
+            }
+            return;
+        };
         self.answered.set(self.answered.get() + 1);
         if let Some(server_frame::Body::Error(error)) = &frame.body {
             self.board.refused.borrow_mut().push(error.to_owned());

@@ -14,7 +14,7 @@ use crate::figures::Unit;
 
 const DISK_BYTES: u64 = 96 << 20;
 /// The server is to run into the end of the disk, not into its own floor before it.
-const SETTINGS: [&str; 2] = ["journal.free_bytes_min=0", "journal.ballast_bytes=1048576"];
+const SETTINGS: [&str; 2] = ["journal.free_bytes_min=1048576", "journal.ballast_bytes=1048576"];
 const ACKS_BEFORE: u64 = 500;
 const ACKS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Acks must have stopped this long after the last byte of the disk was taken.

@@ -16,9 +16,9 @@ use crate::token::Tokens;
 
 /// Limits that would get into the way of the torture's own traffic.
 const SETTINGS: [&str; 3] = [
-    "gateway.commands_per_second=10000000",
-    "gateway.publishes_per_second=10000000",
-    "gateway.pending_per_address=100000",
+    "gateway.commands_per_second=1000000",
+    "gateway.publishes_per_second=1000000",
+    "gateway.pending_per_address=10000",
 ];
 
 /// A server and where it keeps its data. Fields are taken down in this order.

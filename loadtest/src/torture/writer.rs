@@ -129,7 +129,8 @@ impl Writer {
     ) -> Result<()> {
         let mut batch: Vec<Asked> = again.into_iter().map(Asked::Message).collect();
         loop {
-            let may_write = *self.phase.borrow() == Phase::Writing;
+            let phase = *self.phase.borrow();
+            let may_write = phase == Phase::Writing;
             let refused: Vec<Letter> = desk.outbox.drain(..).collect();
             if !refused.is_empty() {
                 tokio::time::sleep(REFUSED_PAUSE).await;
@@ -143,10 +144,11 @@ impl Writer {
                 connection.send(frames).await?;
             }
             if asked.is_empty() {
-                if !may_write {
-                    return Ok(());
+                match phase {
+                    Phase::Writing => continue,
+                    Phase::Paused => return Err(Error::Closed(1000, "paused".into())),
+                    Phase::Draining | Phase::Over => return Ok(()),
                 }
-                continue;
             }
             let frame = timeout(ANSWER_TIMEOUT, connection.next()).await.map_err(|_| Error::Timeout("an ack"))??;
             self.answer(desk, asked, frame)?;
