@@ -106,12 +106,12 @@ impl DurableJournal {
         let manifest = read_manifest(dir)?;
         let gate = Arc::new(Gate::default());
         let state = Arc::new(State::new(config.recent_bytes, IdKey::new(manifest.key)));
-        let folded = manifest.folded;
+        let (folded, seal) = (manifest.folded, manifest.seal());
         let store = Store::open(dir, manifest, config.cache_bytes, gate.clone()).map_err(OpenError::Damaged)?;
         let store = Arc::new(store);
         store.load_rooms(&state).map_err(OpenError::Damaged)?;
         let backlog = Arc::new(Backlog::default());
-        let (wal, commit) = replay(dir, folded, &state, &backlog)?;
+        let (wal, commit) = replay(dir, folded, seal, &state, &backlog)?;
         let front = Front {
             queue: Arc::new(Queue::new(config.queue_count, config.queue_bytes)),
             state: state.clone(),
@@ -272,14 +272,14 @@ fn read_manifest(dir: &Path) -> Result<Manifest, OpenError> {
         return Err(OpenError::Damaged("the manifest is missing".into()));
     }
     wal::delete_before(dir, u64::MAX)?;
-    Wal::create(dir, 1)?;
     let manifest = Manifest::new(rand::random());
+    Wal::create(dir, 1, manifest.seal())?;
     manifest.write(dir)?;
     Ok(manifest)
 }
 
-fn replay(dir: &Path, folded: u64, state: &State, backlog: &Backlog) -> Result<(Wal, u64), OpenError> {
-    let tail = recovery::replay(dir, folded, |batch| {
+fn replay(dir: &Path, folded: u64, seal: u32, state: &State, backlog: &Backlog) -> Result<(Wal, u64), OpenError> {
+    let tail = recovery::replay(dir, folded, seal, |batch| {
         batch.changes.iter().for_each(|change| state.apply(change, batch.commit));
         let changes = Arc::new(batch.changes);
         backlog.push(Pending { commit: batch.commit, segment: batch.segment, bytes: batch.bytes, changes });
@@ -289,7 +289,8 @@ fn replay(dir: &Path, folded: u64, state: &State, backlog: &Backlog) -> Result<(
     }
     recovery::cut(dir, &tail)?;
     let whole = tail.length >= wal::SEGMENT_HEADER as u64;
-    let wal = if whole { Wal::resume(dir, tail.segment, tail.length) } else { Wal::create(dir, tail.segment) }?;
+    let wal =
+        if whole { Wal::resume(dir, tail.segment, tail.length, seal) } else { Wal::create(dir, tail.segment, seal) }?;
     backlog.rotated(tail.segment);
     Ok((wal, tail.commit))
 }

@@ -7,11 +7,16 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::wal::sync_dir;
 
 /// sled's log segment: a leaf of 17 values of at most 96 KiB stays below a quarter of it.
 const SEGMENT_BYTES: usize = 8 << 20;
+
+/// How long to wait for a database that is being closed by this process.
+const CLOSING_MAX: Duration = Duration::from_secs(10);
 
 /// A sled database whose syncs are real.
 pub(crate) struct Engine {
@@ -28,7 +33,7 @@ impl Engine {
             .segment_size(SEGMENT_BYTES)
             .cache_capacity(cache_bytes.max(1 << 20))
             .flush_every_ms(None);
-        let opened = guarded(|| config.open()).map_err(|error| format!("{}: {error}", path.display()))?;
+        let opened = open_when_free(&config).map_err(|error| format!("{}: {error}", path.display()))?;
         let io = |error| format!("{}: {error}", path.display());
         let file = File::open(path.join("db")).map_err(io)?;
         File::open(path.join("conf")).and_then(|conf| conf.sync_all()).map_err(io)?;
@@ -63,6 +68,20 @@ impl Engine {
     /// Whether sled wrote a file that nobody syncs.
     pub fn has_blobs(&self) -> bool {
         self.path.join("blobs").read_dir().is_ok_and(|mut entries| entries.next().is_some())
+    }
+}
+
+/// After a database is closed, sled's own threads may hold its file a moment longer. Other processes are kept out by the
+/// lock of the whole directory, so waiting is enough.
+fn open_when_free(config: &sled::Config) -> Result<sled::Db, String> {
+    let deadline = Instant::now() + CLOSING_MAX;
+    loop {
+        match guarded(|| config.open()) {
+            Err(error) if error.contains("could not acquire lock") && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
     }
 }
 

@@ -24,7 +24,9 @@ use super::{Marker, wal};
 /// Most puts per sled batch.
 const STEP_PUTS: usize = 256;
 /// Most bytes per sled batch.
-const STEP_BYTES: usize = 1 << 20;
+const STEP_BYTES: usize = 2 << 20;
+/// A block beyond this stays as it is: rewriting it again and again would cost a busy room more than another block.
+const MERGE_BYTES: usize = 8 << 10;
 
 /// The background thread's work.
 pub(crate) struct Folder {
@@ -245,7 +247,7 @@ fn add_to_room(step: &mut Step<'_>, newest: &Partition, room: u64, mut records: 
     while let Some((at, value)) = newest.block_at(room, below - 1)? {
         let (mut before, malformed) = open_block(at, &value);
         let repeated = at >= new_first || at + before.len() as u64 > new_first;
-        let small = value.len() <= 2 * size && value.len() + size <= BLOCK_BYTES;
+        let small = value.len() <= MERGE_BYTES && value.len() <= 2 * size && value.len() + size <= BLOCK_BYTES;
         if at < new_first && (malformed.is_some() || !small && !repeated) {
             break;
         }

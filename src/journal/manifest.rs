@@ -42,6 +42,11 @@ impl Manifest {
         Self { format: FORMAT, key, folded: 0, partitions: Vec::new(), next_partition: 1 }
     }
 
+    /// What the checksums of the write-ahead file are seeded with.
+    pub fn seal(&self) -> u32 {
+        crc32fast::hash(&self.key.to_le_bytes())
+    }
+
     /// `None` when there is none yet.
     pub fn read(dir: &Path) -> Result<Option<Self>, String> {
         let text = match fs::read_to_string(dir.join(NAME)) {

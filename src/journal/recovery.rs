@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::change::Change;
 use super::record::Fields;
-use super::wal::{self, BATCH_HEADER, BATCH_MAGIC, SEGMENT_HEADER, SEGMENT_MAGIC};
+use super::wal::{self, BATCH_HEADER, BATCH_MAGIC, SEGMENT_HEADER, SEGMENT_MAGIC, header_checksum};
 
 /// Why the files cannot be replayed.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(crate) struct Batch {
 }
 
 /// Gives every valid batch after commit `folded` to `apply`, in order. Changes nothing on disk.
-pub(crate) fn replay(dir: &Path, folded: u64, mut apply: impl FnMut(Batch)) -> Result<Tail, ReplayError> {
+pub(crate) fn replay(dir: &Path, folded: u64, seal: u32, mut apply: impl FnMut(Batch)) -> Result<Tail, ReplayError> {
     let segments = wal::segments(dir)?;
     let mut tail = Tail { segment: 0, length: 0, commit: folded, torn: 0 };
     let mut expected = None;
@@ -79,7 +79,7 @@ pub(crate) fn replay(dir: &Path, folded: u64, mut apply: impl FnMut(Batch)) -> R
         }
         let bytes = fs::read(&file)?;
         let is_last = index + 1 == segments.len();
-        let mut reader = SegmentReader { file: &file, bytes: &bytes, segment, is_last, expected };
+        let mut reader = SegmentReader { file: &file, bytes: &bytes, segment, is_last, expected, seal };
         let (length, torn) = reader.read(folded, &mut apply)?;
         expected = reader.expected;
         tail = Tail { segment, length, commit: expected.map_or(folded, |next| next - 1).max(folded), torn };
@@ -118,6 +118,7 @@ struct SegmentReader<'a> {
     is_last: bool,
     /// The next commit's number, once one was seen.
     expected: Option<u64>,
+    seal: u32,
 }
 
 struct Header {
@@ -138,7 +139,7 @@ impl SegmentReader<'_> {
             return self.tear_or_damage(0, "no valid header");
         }
         while at < total {
-            let (commit, body) = match batch_at(self.bytes, at) {
+            let (commit, body) = match batch_at(self.bytes, at, self.seal) {
                 Ok(batch) => batch,
                 Err(reason) => return self.tear_or_damage(at, reason),
             };
@@ -159,7 +160,7 @@ impl SegmentReader<'_> {
 
     /// A tear is at the end of everything: nothing that was written later follows.
     fn tear_or_damage(&self, at: usize, reason: &str) -> Result<(u64, u64), ReplayError> {
-        let later = (at + 1..self.bytes.len()).any(|place| header(&self.bytes[place..]).is_some());
+        let later = (at + 1..self.bytes.len()).any(|place| header(&self.bytes[place..], self.seal).is_some());
         if !self.is_last || later {
             return Err(damaged(self.file, at as u64, reason));
         }
@@ -167,8 +168,8 @@ impl SegmentReader<'_> {
     }
 }
 
-fn batch_at(bytes: &[u8], at: usize) -> Result<(u64, &[u8]), &'static str> {
-    let header = header(&bytes[at..]).ok_or("no valid batch header")?;
+fn batch_at(bytes: &[u8], at: usize, seal: u32) -> Result<(u64, &[u8]), &'static str> {
+    let header = header(&bytes[at..], seal).ok_or("no valid batch header")?;
     let body = bytes[at + BATCH_HEADER..].get(..header.length).ok_or("the batch is cut short")?;
     if crc32fast::hash(body) != header.checksum {
         return Err("wrong checksum of a batch");
@@ -176,9 +177,9 @@ fn batch_at(bytes: &[u8], at: usize) -> Result<(u64, &[u8]), &'static str> {
     Ok((header.commit, body))
 }
 
-fn header(bytes: &[u8]) -> Option<Header> {
+fn header(bytes: &[u8], seal: u32) -> Option<Header> {
     let mut fields = Fields(bytes.get(..BATCH_HEADER)?);
-    if fields.fixed_u32().ok()? != BATCH_MAGIC || crc32fast::hash(&bytes[..20]) != bytes_u32(&bytes[20..24]) {
+    if fields.fixed_u32().ok()? != BATCH_MAGIC || header_checksum(&bytes[..20], seal) != bytes_u32(&bytes[20..24]) {
         return None;
     }
     let commit = fields.fixed_u64().ok()?;

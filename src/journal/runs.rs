@@ -2,7 +2,7 @@
 //!
 //! An index row per message would halve the throughput; a run of some thousand entries is a few values. A miss, which is
 //! the rule, costs one cache line per run; a hit is decided by the record it points at. Runs are merged like a binary
-//! counter, so there are few; the newest merge is visible at once and replaces what it was made of in one batch.
+//! counter, so there are few; a merged run is in the list before what it was made of is removed.
 //!
 //! ```text
 //! key    run u32 BE · chunk u32 BE              value   up to 2048 × (hash u64 LE · offset u64 LE), sorted
@@ -89,19 +89,32 @@ impl Runs {
 
     /// Offsets under this hash, newest run first.
     pub fn find(&self, hash: u64) -> Result<Vec<u64>, String> {
-        let runs = self.runs.read().clone();
+        loop {
+            let runs = self.runs.read().clone();
+            if let Some(offsets) = self.find_in(&runs, hash)? {
+                return Ok(offsets);
+            }
+            // A merge has removed a chunk of a run in this list; then there is a newer list by now.
+            if Arc::ptr_eq(&runs, &self.runs.read()) {
+                return Err("a chunk of the id index is missing".into());
+            }
+        }
+    }
+
+    fn find_in(&self, runs: &[Arc<Run>], hash: u64) -> Result<Option<Vec<u64>>, String> {
         let mut offsets = Vec::new();
         for run in runs.iter().rev().filter(|run| run.filter.may_have(hash)) {
             let chunk_after = run.fences.partition_point(|fence| *fence <= hash);
             // Equal hashes may lie on both sides of a fence.
             let first = run.fences[..chunk_after].partition_point(|fence| *fence < hash).saturating_sub(1);
             for chunk in first..chunk_after {
-                let value = guarded(|| self.tree.get(run_key(run.number, chunk as u32)))?;
-                let entries = entries(&value.ok_or("a chunk of the id index is missing")?);
-                offsets.extend(entries.iter().filter(|entry| entry.0 == hash).map(|entry| entry.1));
+                let Some(value) = guarded(|| self.tree.get(run_key(run.number, chunk as u32)))? else {
+                    return Ok(None);
+                };
+                offsets.extend(entries(&value).iter().filter(|entry| entry.0 == hash).map(|entry| entry.1));
             }
         }
-        Ok(offsets)
+        Ok(Some(offsets))
     }
 
     /// Adds entries as a run, merged with the runs before it that are not much larger.
@@ -123,12 +136,12 @@ impl Runs {
         }
         added.sort_unstable();
         added.dedup();
-        runs.push(Arc::new(self.write(number, &added, &replaced)?));
+        runs.push(Arc::new(self.write(number, &added)?));
         *self.runs.write() = Arc::new(runs);
-        Ok(())
+        self.remove(&replaced)
     }
 
-    fn write(&self, number: u32, sorted: &[Entry], replaced: &[Arc<Run>]) -> Result<Run, String> {
+    fn write(&self, number: u32, sorted: &[Entry]) -> Result<Run, String> {
         let mut run =
             Run { number, entries: sorted.len() as u64, filter: Filter::new(sorted.len() as u64), fences: vec![] };
         for (chunk, part) in sorted.chunks(CHUNK).enumerate() {
@@ -141,14 +154,18 @@ impl Runs {
             run.fences.push(part[0].0);
             guarded(|| self.tree.insert(run_key(number, chunk as u32), value))?;
         }
-        let mut last = sled::Batch::default();
-        last.insert(&run_key(number, u32::MAX), &run.entries.to_le_bytes());
-        for old in replaced {
-            (0..old.fences.len()).for_each(|chunk| last.remove(&run_key(old.number, chunk as u32)));
-            last.remove(&run_key(old.number, u32::MAX));
-        }
-        guarded(|| self.tree.apply_batch(last))?;
+        guarded(|| self.tree.insert(run_key(number, u32::MAX), &run.entries.to_le_bytes()))?;
         Ok(run)
+    }
+
+    /// Removes runs that are in no list any more. A crash before leaves entries twice, which does no harm.
+    fn remove(&self, replaced: &[Arc<Run>]) -> Result<(), String> {
+        let mut batch = sled::Batch::default();
+        for old in replaced {
+            (0..old.fences.len()).for_each(|chunk| batch.remove(&run_key(old.number, chunk as u32)));
+            batch.remove(&run_key(old.number, u32::MAX));
+        }
+        guarded(|| self.tree.apply_batch(batch))
     }
 }
 
@@ -183,4 +200,65 @@ fn run_key(run: u32, chunk: u32) -> [u8; 8] {
 
 fn u32_be(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..at + 4).map_or(0, |part| u32::from_be_bytes([part[0], part[1], part[2], part[3]]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs() -> Runs {
+        let db = sled::Config::new().temporary(true).open().unwrap();
+        Runs::open(db.open_tree("ids").unwrap()).unwrap()
+    }
+
+    fn hash(n: u64) -> u64 {
+        n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ n << 40
+    }
+
+    #[test]
+    fn what_was_added_is_found_after_any_merges_and_a_restart() {
+        let runs = runs();
+        for round in 0..60_u64 {
+            let size = 1 + round * round % 700;
+            runs.add((0..size).map(|n| (hash(round * 1_000 + n), n)).collect()).unwrap();
+        }
+        assert!(runs.runs.read().len() < 15);
+        let again = Runs::open(runs.tree.clone()).unwrap();
+        for runs in [&runs, &again] {
+            for round in 0..60_u64 {
+                for n in 0..1 + round * round % 700 {
+                    assert!(runs.find(hash(round * 1_000 + n)).unwrap().contains(&n));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_filter_is_rarely_wrong_and_never_misses() {
+        let mut filter = Filter::new(10_000);
+        (0..10_000).for_each(|n| filter.insert(hash(n)));
+        assert!((0..10_000).all(|n| filter.may_have(hash(n))));
+        let wrong = (10_000..110_000).filter(|n| filter.may_have(hash(*n))).count();
+        assert!(wrong < 1_000, "{wrong} of 100 000");
+    }
+
+    #[test]
+    fn looking_and_merging_at_the_same_time_miss_nothing() {
+        let runs = Arc::new(runs());
+        runs.add((0..3_000).map(|n| (hash(n), n)).collect()).unwrap();
+        let writer = {
+            let runs = runs.clone();
+            std::thread::spawn(move || {
+                for round in 1..20_u64 {
+                    runs.add((0..500).map(|n| (hash(round * 10_000 + n), n)).collect()).unwrap();
+                }
+            })
+        };
+        while !writer.is_finished() {
+            for n in (0..3_000).step_by(17) {
+                assert_eq!(runs.find(hash(n)).unwrap(), [n]);
+            }
+        }
+        writer.join().unwrap();
+    }
 }

@@ -153,7 +153,7 @@ impl<'a> Sequencer<'a> {
         let position = Position { epoch, offset: record.offset };
         let same = record.kind == append.kind
             && record.relation == append.relation
-            && (self.is_erased(append.room.0, record) || record.payload == append.payload);
+            && (record.erased || record.payload == append.payload || !self.has_payload(append.room.0, record.offset));
         if same {
             Ok(Done::Duplicate { position, time_ms: record.time_ms })
         } else {
@@ -188,26 +188,23 @@ impl<'a> Sequencer<'a> {
         if !(standing.first..=standing.last).contains(&relation.offset) {
             return Err(Refusal::BadRelation);
         }
-        let target = self.record(room, relation.offset).ok_or(Refusal::BadRelation)?;
-        if self.is_erased(room, &target.record) {
+        if !self.has_payload(room, relation.offset) {
             return Err(Refusal::BadRelation);
         }
         if relation.kind != RelationKind::Delete {
             return Ok(Vec::new());
         }
+        // Memory first, then disk: a fold between the two moves from the one to the other.
         let mut erased = vec![relation.offset];
+        erased.extend(self.state.related(room, relation.offset));
         let folded = self.cold.related(room, relation.offset).map_err(|error| {
             Refusal::Unknown(format!("what belongs to the deleted message cannot be read: {error}"))
         })?;
         erased.extend(folded);
-        erased.extend(self.state.related(room, relation.offset));
         erased.extend(self.related.get(&(room, relation.offset)).into_iter().flatten());
         erased.sort_unstable();
         erased.dedup();
-        erased.retain(|offset| {
-            *offset >= standing.first
-                && self.record(room, *offset).is_some_and(|stored| !self.is_erased(room, &stored.record))
-        });
+        erased.retain(|offset| *offset >= standing.first && self.has_payload(room, *offset));
         Ok(erased)
     }
 
@@ -266,7 +263,10 @@ impl<'a> Sequencer<'a> {
         })
     }
 
-    fn is_erased(&self, room: u64, record: &Record) -> bool {
-        record.erased || self.erased.contains(&(room, record.offset)) || self.state.is_erased(room, record.offset)
+    /// Whether a record is there and not erased. What is erased but not folded is asked for first: only this thread adds
+    /// to it, and what a fold has taken from it is erased on disk by then.
+    fn has_payload(&self, room: u64, offset: u64) -> bool {
+        let erased = self.erased.contains(&(room, offset)) || self.state.is_erased(room, offset);
+        !erased && self.record(room, offset).is_some_and(|stored| !stored.record.erased)
     }
 }

@@ -93,7 +93,7 @@ pub fn verify(dir: &Path) -> Result<Report, String> {
             report.problem(reason);
         }
     }
-    match recovery::replay(dir, manifest.folded, |batch| {
+    match recovery::replay(dir, manifest.folded, manifest.seal(), |batch| {
         batch.changes.into_iter().for_each(|change| apply(change, &mut rooms, &mut report));
     }) {
         Ok(tail) => report.torn_bytes = tail.torn,

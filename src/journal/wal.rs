@@ -7,6 +7,7 @@
 //! batch     magic u32 · commit number u64 · length of body u32 · CRC-32 of body u32 · CRC-32 of these 20 bytes u32 · body
 //! body      changes, one after another
 //! ```
+//! The header's checksum is seeded with the store's own key, so that no payload can look like a batch.
 //! Invariant: a batch is written only after the one before it is synced. So only the last batch of the last segment can
 //! be torn; anything invalid before it is damage.
 
@@ -31,24 +32,25 @@ pub(crate) struct Wal {
     segment: u64,
     length: u64,
     buffer: Vec<u8>,
+    seal: u32,
 }
 
 impl Wal {
     /// Starts a new segment and makes its existence durable.
-    pub fn create(dir: &Path, segment: u64) -> io::Result<Self> {
+    pub fn create(dir: &Path, segment: u64, seal: u32) -> io::Result<Self> {
         let mut file = OpenOptions::new().write(true).create_new(true).open(path(dir, segment))?;
         file.write_all(SEGMENT_MAGIC)?;
         file.write_all(&segment.to_le_bytes())?;
         file.sync_all()?;
         sync_dir(dir)?;
-        Ok(Self { dir: dir.to_owned(), file, segment, length: SEGMENT_HEADER as u64, buffer: Vec::new() })
+        Ok(Self { dir: dir.to_owned(), file, segment, length: SEGMENT_HEADER as u64, buffer: Vec::new(), seal })
     }
 
     /// Continues a segment at its verified length.
-    pub fn resume(dir: &Path, segment: u64, length: u64) -> io::Result<Self> {
+    pub fn resume(dir: &Path, segment: u64, length: u64, seal: u32) -> io::Result<Self> {
         let mut file = OpenOptions::new().write(true).open(path(dir, segment))?;
         file.seek(SeekFrom::Start(length))?;
-        Ok(Self { dir: dir.to_owned(), file, segment, length, buffer: Vec::new() })
+        Ok(Self { dir: dir.to_owned(), file, segment, length, buffer: Vec::new(), seal })
     }
 
     /// Number of the segment being written.
@@ -66,7 +68,7 @@ impl Wal {
         if self.length >= SEGMENT_BYTES {
             self.rotate().map_err(|error| undone("cannot start a segment", &error))?;
         }
-        encode(&mut self.buffer, commit, changes);
+        encode(&mut self.buffer, commit, changes, self.seal);
         if let Err(error) = self.file.write_all(&self.buffer) {
             // Not synced and cut off again: the batch is not there. If even the cut fails, nobody knows.
             let undone = self.file.set_len(self.length).and_then(|()| self.file.sync_data()).is_ok();
@@ -86,7 +88,7 @@ impl Wal {
     /// Goes on in a new segment, so that the present one can be deleted once it is folded.
     pub fn rotate(&mut self) -> io::Result<()> {
         if !self.is_empty() {
-            *self = Self::create(&self.dir, self.segment + 1)?;
+            *self = Self::create(&self.dir, self.segment + 1, self.seal)?;
         }
         Ok(())
     }
@@ -96,7 +98,7 @@ fn undone(what: &str, error: &io::Error) -> WriteError {
     WriteError { reason: format!("{what}: {error}"), undone: true }
 }
 
-fn encode(buffer: &mut Vec<u8>, commit: u64, changes: &[Change]) {
+fn encode(buffer: &mut Vec<u8>, commit: u64, changes: &[Change], seal: u32) {
     buffer.clear();
     buffer.resize(BATCH_HEADER, 0);
     changes.iter().for_each(|change| change.put(buffer));
@@ -105,8 +107,14 @@ fn encode(buffer: &mut Vec<u8>, commit: u64, changes: &[Change]) {
     header[4..12].copy_from_slice(&commit.to_le_bytes());
     header[12..16].copy_from_slice(&(body.len() as u32).to_le_bytes());
     header[16..20].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
-    let checksum = crc32fast::hash(&header[..20]);
+    let checksum = header_checksum(&header[..20], seal);
     header[20..].copy_from_slice(&checksum.to_le_bytes());
+}
+
+pub(crate) fn header_checksum(header: &[u8], seal: u32) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(seal);
+    hasher.update(header);
+    hasher.finalize()
 }
 
 pub(crate) fn path(dir: &Path, segment: u64) -> PathBuf {
@@ -129,7 +137,11 @@ pub(crate) fn segments(dir: &Path) -> io::Result<Vec<u64>> {
 /// Deletes the segments before `segment`.
 pub(crate) fn delete_before(dir: &Path, segment: u64) -> io::Result<()> {
     for number in segments(dir)?.into_iter().filter(|number| *number < segment) {
-        std::fs::remove_file(path(dir, number))?;
+        match std::fs::remove_file(path(dir, number)) {
+            // The fold and the maintenance may both be at it.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod contract;
 mod disk;
+mod model;
 
 use std::path::Path;
 use std::sync::Arc;
