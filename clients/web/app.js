@@ -84,10 +84,11 @@ let countdown = 0;
 function showState(name, until) {
   state = [name, until];
   clearInterval(countdown);
-  const seconds = () => Math.max(1, Math.ceil((until - Date.now()) / 1_000));
-  const text = () => (name === "waiting" ? word(name, seconds()) : word(name));
-  if (name === "waiting") countdown = setInterval(() => ($("state").textContent = text()), 1_000);
-  $("state").textContent = text();
+  // Apart from the state, because what is read aloud should not be read again each second.
+  const count = () => ($("countdown").textContent = word("retry_in", Math.max(1, Math.ceil((until - Date.now()) / 1_000))));
+  $("countdown").textContent = "";
+  if (name === "waiting") countdown = setInterval(count, 1_000), count();
+  $("state").textContent = word(name);
   $("state-dot").dataset.state = $("chat").dataset.state = name;
   $("again").hidden = !["waiting", "offline", "stopped"].includes(name);
   if (name === "online") showBeginning();
