@@ -69,6 +69,19 @@ fn check_example<F: Frame>(json: &str) {
 }
 
 #[test]
+fn the_bytes_of_two_frames_are_right() {
+    let frames = [v1::ClientFrame::new(1, v1::Ping {}), v1::ClientFrame::new(0, v1::Ping {})];
+    for encoding in Encoding::ALL {
+        let mut message = Vec::new();
+        frames.iter().for_each(|frame| encoding.encode_into(frame, &mut message));
+        let bytes: Vec<_> = message.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = encoding.subprotocol().rsplit('.').next().expect("split gives a part");
+        let row = format!("| {name} | `{}` |", bytes.join(" "));
+        assert!(document().contains(&row), "PROTOCOL.md has no {row}");
+    }
+}
+
+#[test]
 fn every_command_and_push_is_explained() {
     let document = document();
     let rows = |heading: &str| section(&document, heading).lines().filter_map(first_cell).collect::<Vec<_>>();
