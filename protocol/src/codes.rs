@@ -68,6 +68,7 @@ error_codes! {
     Unknown = 602, "unknown_outcome", true, "The message may or may not be stored. Try again with the same message id.";
     Damaged = 603, "damaged", false, "The stored messages asked for are damaged and are not served. Its operator finds details in /api/health.";
     ShuttingDown = 604, "shutting_down", true, "The server is draining. Connect again and repeat.";
+    Unreadable = 605, "unreadable", true, "The disk did not give what is stored. Wait `retry_after_ms` and try again; its operator finds details in the log.";
 }
 
 /// What a client should do after a close, told by the range of the code.
@@ -118,13 +119,11 @@ close_codes! {
     TokenEnded = 4003, "token_ended", "The token ended and was not refreshed. Connect with a new one and resume.";
     Overloaded = 4200, "overloaded", "The server has as many connections as it can hold.";
     TooManyConnections = 4201, "too_many_connections", "This user has as many connections as allowed.";
-    StorageError = 4202, "storage_error", "The server could not read what this connection needs.";
     BadFrame = 4400, "bad_frame", "A message could not be decoded in the negotiated encoding.";
     NotAuthenticated = 4401, "not_authenticated", "The first frame was not a valid `connect`; the error before this close says why.";
     ConnectTimeout = 4402, "connect_timeout", "No `connect` within the time allowed.";
     Revoked = 4403, "revoked", "The access was taken away.";
     MessageTooLarge = 4404, "message_too_large", "A WebSocket message or frame was over the limit told at connect.";
-    ProtocolViolation = 4405, "protocol_violation", "The WebSocket protocol was broken.";
     Flood = 4406, "flood", "Far too many commands, fragments or control frames.";
 }
 

@@ -50,6 +50,8 @@ pub enum BrokerError {
     Unknown,
     /// Stored records are damaged.
     Damaged,
+    /// The disk did not answer.
+    Unreadable,
     /// The server is draining.
     ShuttingDown,
 }
@@ -95,6 +97,7 @@ impl From<BrokerError> for v1::Error {
             E::ReadOnly => v1::Error { retry_after_ms: READ_ONLY_RETRY_MS, ..new(ErrorCode::ReadOnly) },
             E::Unknown => new(ErrorCode::Unknown),
             E::Damaged => new(ErrorCode::Damaged),
+            E::Unreadable => v1::Error { retry_after_ms: READ_ONLY_RETRY_MS, ..new(ErrorCode::Unreadable) },
             E::ShuttingDown => new(ErrorCode::ShuttingDown),
         }
     }
@@ -119,7 +122,8 @@ impl From<ReadError> for BrokerError {
         match error {
             ReadError::UnknownRoom => Self::UnknownRoom,
             ReadError::Trimmed(bounds) => Self::Trimmed(bounds),
-            ReadError::Damaged { .. } | ReadError::Io(_) => Self::Damaged,
+            ReadError::Damaged { .. } => Self::Damaged,
+            ReadError::Io(_) => Self::Unreadable,
         }
     }
 }

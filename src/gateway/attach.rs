@@ -359,7 +359,7 @@ impl Shard {
             let answer = match done {
                 Ok(Ok(value)) => then(&mut shard, value),
                 Ok(Err(error)) => Err(error.into()),
-                Err(_) => Err(BrokerError::Damaged.into()),
+                Err(_) => Err(BrokerError::Unreadable.into()),
             };
             shard.answer(caller, answer);
             shard.flush();

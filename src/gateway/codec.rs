@@ -3,7 +3,7 @@
 //! The rules of RFC 6455 (masking, fragments, UTF-8, control frames, the close handshake) are tungstenite's. It is fed
 //! from a buffer that all connections of a thread share, so that an idle connection holds next to none of its own.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Cursor, Read, Write};
 
 use bytes::Bytes;
 use tungstenite::error::{CapacityError, Error};
@@ -12,10 +12,10 @@ use tungstenite::protocol::frame::{CloseFrame, FrameHeader};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Message, Utf8Bytes};
 
-/// Read-ahead of one connection, bytes. The bytes come from memory, so that small steps cost little.
-const READ_AHEAD_BYTES: usize = 256;
-/// A message may arrive with this much framing beyond its size, bytes: about 4 000 fragments of one byte.
-const FRAMING_BYTES_MAX: usize = 32 << 10;
+/// What the protocol state reads at a time, bytes; held only while something is under way.
+const READ_AHEAD_BYTES: usize = 4 << 10;
+/// Most frames that one message may arrive in. Libraries cut at 16 KiB and more, never at a few bytes.
+const FRAGMENTS_MAX: u32 = 4_096;
 
 /// Something that arrived.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub enum Fault {
     Utf8,
     /// A message or frame beyond the limit.
     TooLarge,
-    /// Far more framing than content.
+    /// A message in far too many frames.
     Fragments,
     /// The close handshake is over.
     Closed,
@@ -48,46 +48,131 @@ pub enum Fault {
 /// The protocol state of one connection.
 #[derive(Debug)]
 pub struct Codec {
-    context: WebSocketContext,
+    /// Nothing while nothing is under way: between two whole messages there is no state to keep, and most connections
+    /// are between two messages most of the time.
+    context: Option<Box<WebSocketContext>>,
+    /// The beginning of a frame whose end has not arrived.
+    partial: Vec<u8>,
+    /// Frames so far of a message whose last frame has not arrived.
+    fragments: u32,
     message_bytes: usize,
-    /// Bytes since the last whole message.
-    unfinished: usize,
 }
 
 impl Codec {
     /// For a connection after its handshake.
     pub fn new(message_bytes: usize) -> Self {
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_AHEAD_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(message_bytes))
-            .max_frame_size(Some(message_bytes));
-        Self { context: WebSocketContext::new(Role::Server, Some(config)), message_bytes, unfinished: 0 }
+        Self { context: None, partial: Vec::new(), fragments: 0, message_bytes }
     }
 
     /// Takes the next arrival out of `input`, which is moved forward; what must be answered goes to `replies`. `None`
     /// when the input is used up.
     pub fn next(&mut self, input: &mut &[u8], replies: &mut Vec<u8>) -> Option<Result<Arrival, Fault>> {
-        let before = input.len();
-        let result = self.context.read(&mut Pipe { input, replies });
-        self.unfinished += before - input.len();
-        let arrival = match result {
-            Ok(message) => {
-                self.unfinished = 0;
-                match message {
-                    Message::Binary(bytes) => Arrival::Binary(bytes),
-                    Message::Text(text) => Arrival::Text(text.into()),
-                    Message::Close(_) => Arrival::Goodbye,
-                    Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Arrival::Control,
+        loop {
+            let result = if self.partial.is_empty() {
+                match self.measure(input) {
+                    Ok(Some(len)) if len <= input.len() => {
+                        let (frame, rest) = input.split_at(len);
+                        *input = rest;
+                        self.read(frame, replies)
+                    }
+                    Ok(_) => {
+                        self.partial.extend_from_slice(input);
+                        *input = &[];
+                        self.rest_if_idle();
+                        return None;
+                    }
+                    Err(fault) => Err(fault),
                 }
+            } else {
+                match self.complete_partial(input) {
+                    Ok(false) => return None,
+                    Ok(true) => {
+                        let frame = std::mem::take(&mut self.partial);
+                        self.read(&frame, replies)
+                    }
+                    Err(fault) => Err(fault),
+                }
+            };
+            if let Some(arrival) = result.transpose() {
+                return Some(arrival);
             }
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                let is_flood = self.unfinished > self.message_bytes + FRAMING_BYTES_MAX;
-                return is_flood.then_some(Err(Fault::Fragments));
-            }
-            Err(error) => return Some(Err(fault(&error))),
+        }
+    }
+
+    /// The length of the frame that `bytes` begin with, header and all; `None` when the header is not whole.
+    fn measure(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let mut cursor = Cursor::new(bytes);
+        let Some((header, len)) = FrameHeader::parse(&mut cursor).map_err(|error| fault(&error))? else {
+            return Ok(None);
         };
-        Some(Ok(arrival))
+        if len > self.message_bytes as u64 {
+            return Err(Fault::TooLarge);
+        }
+        let whole = cursor.position() as usize + len as usize;
+        if whole <= bytes.len() && matches!(header.opcode, OpCode::Data(_)) {
+            self.fragments = if header.is_final { 0 } else { self.fragments + 1 };
+            if self.fragments > FRAGMENTS_MAX {
+                return Err(Fault::Fragments);
+            }
+        }
+        Ok(Some(whole))
+    }
+
+    /// Moves bytes over until the partial frame is whole; false when they do not suffice.
+    fn complete_partial(&mut self, input: &mut &[u8]) -> Result<bool, Fault> {
+        loop {
+            let partial = std::mem::take(&mut self.partial);
+            let whole = self.measure(&partial);
+            self.partial = partial;
+            let missing = match whole? {
+                Some(whole) if whole == self.partial.len() => return Ok(true),
+                Some(whole) => whole - self.partial.len(),
+                // A header is short; its length shows byte by byte.
+                None => 1,
+            };
+            if input.is_empty() {
+                return Ok(false);
+            }
+            let (taken, rest) = input.split_at(missing.min(input.len()));
+            self.partial.extend_from_slice(taken);
+            *input = rest;
+        }
+    }
+
+    /// Gives a whole frame to the protocol; `None` when it only continues a message.
+    fn read(&mut self, frame: &[u8], replies: &mut Vec<u8>) -> Result<Option<Arrival>, Fault> {
+        let context = self.context();
+        let arrival = match context.read(&mut Pipe { input: frame, replies }) {
+            Ok(Message::Binary(bytes)) => Arrival::Binary(bytes),
+            Ok(Message::Text(text)) => Arrival::Text(text.into()),
+            Ok(Message::Close(_)) => Arrival::Goodbye,
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Arrival::Control,
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(fault(&error)),
+        };
+        if matches!(arrival, Arrival::Control | Arrival::Goodbye) {
+            // Writes the pong or the answer to the close; after the latter an error only says that all is over.
+            let _ = context.flush(&mut Pipe { input: &[], replies });
+        }
+        Ok(Some(arrival))
+    }
+
+    fn context(&mut self) -> &mut WebSocketContext {
+        self.context.get_or_insert_with(|| {
+            let config = WebSocketConfig::default()
+                .read_buffer_size(READ_AHEAD_BYTES)
+                .write_buffer_size(0)
+                .max_message_size(Some(self.message_bytes))
+                .max_frame_size(Some(self.message_bytes));
+            Box::new(WebSocketContext::new(Role::Server, Some(config)))
+        })
+    }
+
+    /// Between two messages of an open connection there is nothing to remember.
+    fn rest_if_idle(&mut self) {
+        if self.fragments == 0 && self.context.as_ref().is_some_and(|context| context.can_write()) {
+            self.context = None;
+        }
     }
 
     /// The close frame to send; from then on only the other side's goodbye is waited for.
@@ -95,7 +180,7 @@ impl Codec {
         let mut out = Vec::new();
         let frame = CloseFrame { code: Number::from(number), reason: Utf8Bytes::from_static(reason) };
         // An error only says that the other side closed first; then there is nothing to send.
-        let _ = self.context.close(&mut Pipe { input: &mut &[][..], replies: &mut out }, Some(frame));
+        let _ = self.context().close(&mut Pipe { input: &[], replies: &mut out }, Some(frame));
         out
     }
 }
@@ -129,12 +214,12 @@ fn fault(error: &Error) -> Fault {
 }
 
 /// Stands in for the socket: reads what has arrived, keeps what must be sent.
-struct Pipe<'a, 'b> {
-    input: &'a mut &'b [u8],
+struct Pipe<'a> {
+    input: &'a [u8],
     replies: &'a mut Vec<u8>,
 }
 
-impl Read for Pipe<'_, '_> {
+impl Read for Pipe<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.input.is_empty() {
             return Err(io::ErrorKind::WouldBlock.into());
@@ -143,7 +228,7 @@ impl Read for Pipe<'_, '_> {
     }
 }
 
-impl Write for Pipe<'_, '_> {
+impl Write for Pipe<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.replies.extend_from_slice(bytes);
         Ok(bytes.len())

@@ -48,8 +48,8 @@ pub struct Connection {
     pub blocked_since_s: Option<u64>,
     /// When it was last heard of, or when it began, seconds of the shard's clock.
     pub heard_s: u64,
-    /// When its close frame was queued, seconds of the shard's clock.
-    pub closing_since_s: u64,
+    /// When it began, or began to close, seconds of the shard's clock.
+    pub stage_since_s: u64,
     /// The task that waits for the socket to become readable.
     pub reader: Option<AbortHandle>,
     /// Given back when the connection ends.
@@ -81,7 +81,7 @@ impl Connection {
         if !frame.is_empty() {
             self.outbox.push(frame.into(), 1);
         }
-        self.closing_since_s = now_s;
+        self.stage_since_s = now_s;
         match std::mem::replace(&mut self.stage, Stage::Closing) {
             Stage::Live(session) => Some(session),
             _ => None,

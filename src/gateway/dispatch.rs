@@ -174,7 +174,7 @@ impl Shard {
     fn verify(&self, token: &str) -> Result<Identity, v1::Error> {
         self.shared.auth.verify(token, self.clock.now_ms()).map_err(|error| match error {
             TokenError::Expired => v1::Error::new(ErrorCode::TokenExpired),
-            TokenError::Bad(reason) => v1::Error::because(ErrorCode::BadToken, reason),
+            TokenError::Bad(_) => v1::Error::because(ErrorCode::BadToken, error.to_string()),
         })
     }
 

@@ -32,6 +32,9 @@ use crate::journal::{Position, RoomId};
 const READ_BYTES: usize = 64 << 10;
 /// How long the other side may take to answer a close frame, seconds.
 const CLOSING_S: u64 = 2;
+/// A connection that has not authenticated is looked at this often, seconds, so that one that does comes into the
+/// rhythm of its heartbeat and its token soon after.
+const PENDING_LOOK_S: u64 = 1;
 /// A client is told that its token ends this long before, milliseconds.
 const TOKEN_WARNING_MS: u64 = 60_000;
 /// Beyond two heartbeats a silent connection has this long, seconds.
@@ -143,13 +146,12 @@ impl Shard {
             is_dirty: false,
             blocked_since_s: None,
             heard_s: self.clock.second(),
-            closing_since_s: 0,
+            stage_since_s: self.clock.second(),
             reader: None,
             _place: place,
         };
         let slot = self.connections.insert(Box::new(connection)) as u32;
-        let wait_s = self.shared.config.connect_timeout_ms.div_ceil(1_000);
-        self.wheel.schedule((slot, generation), wait_s);
+        self.wheel.schedule((slot, generation), PENDING_LOOK_S);
         self.tally.opened += 1;
         if !early.is_empty() {
             self.on_bytes(slot, generation, &early);
@@ -327,7 +329,7 @@ impl Shard {
         let second = self.clock.second();
         let Some(connection) = self.get(slot, generation) else { return };
         connection.stage = Stage::Closing;
-        connection.closing_since_s = second;
+        connection.stage_since_s = second;
         let mut gather = std::mem::take(&mut self.gather);
         let Some(connection) = self.get(slot, generation) else { return };
         let written = connection.write(&mut gather, second);
@@ -513,7 +515,7 @@ impl Shard {
         for (slot, generation) in std::mem::take(&mut self.watched) {
             let Some(connection) = self.get(slot, generation) else { continue };
             if connection.is_closing() {
-                match second >= connection.closing_since_s + CLOSING_S {
+                match second >= connection.stage_since_s + CLOSING_S {
                     true => self.end(slot, generation),
                     false => self.watched.push((slot, generation)),
                 }
@@ -535,11 +537,15 @@ impl Shard {
         let (second, now_ms) = (self.clock.second(), self.clock.now_ms());
         let heartbeat_s = self.shared.config.heartbeat_ms.div_ceil(1_000);
         let dead_s = 2 * heartbeat_s + HEARTBEAT_GRACE_S;
+        let timeout_s = self.shared.config.connect_timeout_ms.div_ceil(1_000);
         let connection = self.get(slot, generation)?;
         let silence_s = second.saturating_sub(connection.heard_s);
         let session = match &mut connection.stage {
             Stage::Closing => return None,
             Stage::Pending(_) => {
+                if second < connection.stage_since_s + timeout_s {
+                    return Some(PENDING_LOOK_S);
+                }
                 self.close(slot, generation, CloseCode::ConnectTimeout);
                 return None;
             }
