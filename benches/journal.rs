@@ -24,6 +24,10 @@ use konvert::journal::{
 };
 use parking_lot::{Condvar, Mutex};
 
+/// The server's allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PAYLOAD: usize = 200;
 const ROOMS: u64 = 500;
 const ROUNDS: usize = 3;
@@ -147,36 +151,48 @@ fn appends(journal: &dyn Journal, meter: &Meter, count: u64, in_flight: u64) -> 
     result
 }
 
-fn median(mut of: impl FnMut() -> (f64, f64)) -> (f64, f64) {
-    let mut found: Vec<_> = (0..ROUNDS).map(|_| of()).collect();
-    found.sort_by(|a, b| a.0.total_cmp(&b.0));
-    found[ROUNDS / 2]
+/// Bytes this process has caused to be written to disk.
+fn written() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }
 
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The bare file and the journal take turns, because a disk's speed changes from minute to minute: only the ratio of
+/// neighbours says something.
 fn table() {
-    let dir = tempfile::tempdir_in(".").expect("directory");
     println!("{PAYLOAD}-byte payloads, {ROOMS} rooms, medians of {ROUNDS}; CPU is of the whole process");
-    println!("in flight |  bare file/s |   journal/s | ratio | CPU µs bare | CPU µs journal | in memory/s");
+    println!(
+        "in flight | bare file/s | journal/s | ratio | CPU µs bare | journal | in memory | bytes written per message"
+    );
     for (in_flight, count) in [(1, 1_000), (64, 200_000), (512, 600_000), (4096, 600_000)] {
-        let bare = median(|| bare_file(dir.path(), count, in_flight));
-        let durable = median(|| {
-            let (dir, meter) = (tempfile::tempdir_in(".").expect("directory"), Arc::new(Meter::default()));
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        for _ in 0..ROUNDS {
+            let dir = tempfile::tempdir_in(".").expect("directory");
+            let bare = bare_file(dir.path(), count, in_flight);
+            let (meter, before) = (Arc::new(Meter::default()), written());
             let journal = DurableJournal::open(dir.path(), &JournalConfig::default(), meter.clone()).expect("open");
-            appends(&*journal, &meter, count, in_flight)
-        });
-        let memory = median(|| {
+            let durable = appends(&*journal, &meter, count, in_flight);
+            journal.close();
+            bytes = (written() - before) / count;
             let meter = Arc::new(Meter::default());
             let journal = MemoryJournal::new(&JournalConfig::default(), meter.clone()).expect("start");
-            appends(&journal, &meter, count, in_flight)
-        });
+            rows.push([bare, durable, appends(&journal, &meter, count, in_flight)]);
+        }
+        let of = |pick: &dyn Fn(&[(f64, f64); 3]) -> f64| middle(rows.iter().map(pick).collect());
         println!(
-            "{in_flight:9} | {:12.0} | {:11.0} | {:5.2} | {:11.1} | {:14.1} | {:11.0}",
-            bare.0,
-            durable.0,
-            durable.0 / bare.0,
-            bare.1,
-            durable.1,
-            memory.0
+            "{in_flight:9} | {:11.0} | {:9.0} | {:5.2} | {:11.1} | {:7.1} | {:9.1} | {bytes:9}",
+            of(&|row| row[0].0),
+            of(&|row| row[1].0),
+            of(&|row| row[1].0 / row[0].0),
+            of(&|row| row[0].1),
+            of(&|row| row[1].1),
+            of(&|row| row[2].1),
         );
     }
 }

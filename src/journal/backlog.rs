@@ -43,6 +43,8 @@ struct Inner {
     /// Fold up to this commit without waiting for more.
     hurry: u64,
     folded: u64,
+    /// The fold waits for space: nobody should wait for the fold.
+    stalled: bool,
 }
 
 /// See the head of the file.
@@ -71,10 +73,10 @@ impl Backlog {
         self.inner.lock().segment = segment;
     }
 
-    /// Waits until there is room, or the fold has stopped.
+    /// Waits until there is room, or the fold does not go on.
     pub fn wait_for_room(&self) {
         let mut inner = self.inner.lock();
-        while inner.bytes > BYTES_MAX && !inner.stop {
+        while inner.bytes > BYTES_MAX && !inner.stop && !inner.stalled {
             self.changed.wait(&mut inner);
         }
     }
@@ -106,6 +108,17 @@ impl Backlog {
         }
     }
 
+    /// Waits a second; `false` when the fold is to end.
+    pub fn pause(&self) -> bool {
+        let mut inner = self.inner.lock();
+        inner.stalled = true;
+        self.changed.notify_all();
+        if !inner.stop && !inner.drain {
+            self.changed.wait_for(&mut inner, Duration::from_secs(1));
+        }
+        !inner.stop && !inner.drain
+    }
+
     /// The pass is folded. Returns the first segment that is still needed.
     pub fn folded(&self, pass: &[Pending]) -> u64 {
         let mut inner = self.inner.lock();
@@ -115,6 +128,7 @@ impl Backlog {
             inner.folded = pending.commit;
         }
         inner.since = (!inner.pending.is_empty()).then(Instant::now);
+        inner.stalled = false;
         self.changed.notify_all();
         inner.needed()
     }
@@ -125,7 +139,7 @@ impl Backlog {
         let Some(last) = inner.pending.back().map(|pending| pending.commit) else { return inner.needed() };
         inner.hurry = inner.hurry.max(last);
         self.changed.notify_all();
-        while inner.folded < last && !inner.stop {
+        while inner.folded < last && !inner.stop && !inner.stalled {
             self.changed.wait(&mut inner);
         }
         inner.needed()

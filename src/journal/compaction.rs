@@ -12,13 +12,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::JournalConfig;
 use super::engine::guarded;
 use super::fold::blocks;
 use super::partition::{Partition, block_key, open_block, related_key, split_key};
 use super::record::Stored;
 use super::state::{State, related_target};
 use super::store::{Moving, Store, Writer};
+use super::{JournalConfig, space};
 
 /// Most bytes copied while the writer is held.
 const STEP_BYTES: usize = 1 << 20;
@@ -87,6 +87,9 @@ impl Compactor {
         while first > 0 && live(first - 1) <= 2 * total && total + live(first - 1) <= self.partition_bytes / 2 {
             first -= 1;
             total += live(first);
+        }
+        if space::shortage(&store.dir, 2 * total).is_some() {
+            return Ok(None);
         }
         if last + 1 == partitions.len() {
             // The fold must not write into what is being copied.

@@ -100,7 +100,7 @@ impl DurableJournal {
         fs::create_dir_all(dir)?;
         let lock = Lock::take(dir)?.ok_or_else(|| OpenError::InUse(dir.to_owned()))?;
         let ballast = Ballast::new(dir, config.ballast_bytes);
-        if space::free_bytes(dir)? < config.ballast_bytes {
+        if space::shortage(dir, config.free_bytes_min).is_some() {
             ballast.release()?;
         }
         let manifest = read_manifest(dir)?;
@@ -148,11 +148,10 @@ impl DurableJournal {
     }
 
     fn look_at_space(&self) {
-        let Ok(free) = space::free_bytes(&self.dir) else { return };
         let floor = self.config.free_bytes_min;
-        let reason = || format!("only {free} bytes are free on the journal's disk, {floor} are required");
-        self.front.gate.set_space((free < floor).then(reason));
-        if let Err(error) = self.ballast.restore(free, floor) {
+        self.front.gate.set_space(space::shortage(&self.dir, floor));
+        let restored = space::free_bytes(&self.dir).and_then(|free| self.ballast.restore(free, floor));
+        if let Err(error) = restored {
             tracing::warn!(%error, "the reserve file could not be made");
         }
     }
@@ -220,6 +219,9 @@ impl Journal for DurableJournal {
         self.look_at_space();
         self.front.retain(&self.retainer, now_ms);
         self.clean_wal(now_ms);
+        if self.front.gate.closed_because().is_some() {
+            return;
+        }
         let mut compactor = self.compactor.lock();
         if let Err(reason) = compactor.step(&self.store, &self.front.state, now_ms) {
             self.front.gate.damage(format!("reclaiming space: {reason}"));

@@ -19,7 +19,7 @@ use super::record::{Stored, put_stored};
 use super::state::{State, related_target};
 use super::stats::Counters;
 use super::store::{Store, Writer, marker_key, marker_value, room_value};
-use super::{Marker, wal};
+use super::{Marker, space, wal};
 
 /// Most puts per sled batch.
 const STEP_PUTS: usize = 256;
@@ -64,6 +64,9 @@ impl Folder {
         // Folding may wait, acknowledging may not. Without the right to it, it works as well.
         let _ = rustix::process::setpriority_process(None, 10);
         while let Some(pass) = self.backlog.next_pass() {
+            if !self.wait_for_space() {
+                break;
+            }
             let folded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.pass(&pass)));
             if let Err(reason) = folded.unwrap_or_else(|_| Err("the fold thread failed".into())) {
                 self.store.gate.poison(format!("folding failed: {reason}"));
@@ -71,6 +74,18 @@ impl Folder {
             }
         }
         self.backlog.stop();
+    }
+
+    /// sled must not be the one to meet a full disk: after that it does not even read any more. So writing is closed
+    /// before, until maintenance finds space again; what is not folded stays in the write-ahead file.
+    fn wait_for_space(&self) -> bool {
+        while let Some(reason) = space::shortage(&self.store.dir, 0) {
+            self.store.gate.set_space(Some(reason));
+            if !self.backlog.pause() {
+                return false;
+            }
+        }
+        true
     }
 
     fn pass(&self, pass: &[Pending]) -> Result<(), String> {

@@ -73,10 +73,10 @@ impl<L: Log> Committer<L> {
     }
 
     fn batch(&mut self, batch: Vec<Work>) {
+        self.log.wait_until_ready();
         if let Some(reason) = self.gate.closed_because() {
             return refuse(&*self.sink, batch, &Refusal::ReadOnly(reason));
         }
-        self.log.wait_until_ready();
         let mut new_epoch = || rand::random_range(1..1_u64 << 53);
         let mut sequencer = Sequencer::new(&self.state, &*self.cold, &mut new_epoch);
         let mut replies: Vec<Reply> = Vec::new();
@@ -128,7 +128,7 @@ impl<L: Log> Committer<L> {
     }
 }
 
-/// Turns every success that rests on the failed write into a refusal; what was refused or stored before stays.
+/// Turns every success into a refusal: it may rest on the failed write. What was refused stays refused.
 fn fail(outcomes: &mut [Outcome], replies: &mut [Reply], error: &WriteError) {
     let refusal =
         if error.undone { Refusal::ReadOnly(error.reason.clone()) } else { Refusal::Unknown(error.reason.clone()) };
@@ -162,5 +162,77 @@ fn refuse(sink: &dyn CommitSink, batch: Vec<Work>, refusal: &Refusal) {
     }
     if !outcomes.is_empty() {
         sink.committed(outcomes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use super::super::ids::IdKey;
+    use super::super::{Done, Entry, Mode, Ticket};
+    use super::*;
+
+    /// Fails at the second write.
+    struct Failing {
+        undone: bool,
+    }
+
+    impl Log for Failing {
+        fn write(&mut self, commit: u64, _changes: &[Change]) -> Result<u64, WriteError> {
+            let error = WriteError { reason: "no space".into(), undone: self.undone };
+            if commit == 2 { Err(error) } else { Ok(1) }
+        }
+
+        fn committed(&mut self, _commit: u64, _changes: Vec<Change>, _bytes: u64) {}
+    }
+
+    struct Tell(Sender<Vec<Outcome>>);
+
+    impl CommitSink for Tell {
+        fn committed(&self, outcomes: Vec<Outcome>) {
+            self.0.send(outcomes).unwrap();
+        }
+    }
+
+    fn committer(undone: bool) -> (Committer<Failing>, Receiver<Vec<Outcome>>) {
+        let (sender, outcomes) = channel();
+        let committer = Committer {
+            queue: Arc::new(Queue::new(10, 10_000)),
+            state: Arc::new(State::new(usize::MAX, IdKey::new(1))),
+            cold: Arc::new(super::super::memory::Nothing),
+            gate: Arc::default(),
+            counters: Arc::default(),
+            sink: Arc::new(Tell(sender)),
+            log: Failing { undone },
+            commit: 0,
+        };
+        (committer, outcomes)
+    }
+
+    fn create(name: &str) -> Work {
+        let entry = Entry::Create { name: name.into(), mode: Mode::E2ee };
+        Work::Entry(entry, Ticket { owner: 1, command: 1 })
+    }
+
+    #[test]
+    fn after_a_failed_write_nothing_is_visible_and_nothing_more_is_taken() {
+        for undone in [true, false] {
+            let (mut committer, outcomes) = committer(undone);
+            committer.batch(vec![create("first")]);
+            committer.batch(vec![create("second"), create("first"), create("third")]);
+            committer.batch(vec![create("fourth")]);
+            assert!(matches!(outcomes.recv().unwrap()[0].result, Ok(Done::Room(_))));
+            for outcome in outcomes.recv().unwrap() {
+                let refusal = outcome.result.unwrap_err();
+                let expected =
+                    if undone { Refusal::ReadOnly("no space".into()) } else { Refusal::Unknown("no space".into()) };
+                assert_eq!(refusal, expected);
+            }
+            assert!(matches!(outcomes.recv().unwrap()[0].result, Err(Refusal::ReadOnly(_))));
+            assert_eq!(committer.state.count(), 1, "reads see the first only");
+            assert!(committer.state.find("first").is_some() && committer.state.find("second").is_none());
+            assert_eq!(committer.gate.closed_because().as_deref(), Some("no space"));
+        }
     }
 }

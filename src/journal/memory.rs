@@ -126,7 +126,7 @@ fn erases(change: &Change) -> bool {
 }
 
 /// What is beyond memory: nothing.
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Cold for Nothing {
     fn records(&self, _: u64, low: u64, _: u64, _: Direction, _: usize) -> Result<Vec<Stored>, ReadError> {

@@ -25,6 +25,16 @@ pub(crate) fn free_bytes(dir: &Path) -> io::Result<u64> {
     fs4::available_space(dir)
 }
 
+/// What the long-term store may need for a pass of the fold, bytes: sled writes up to ten times what it is given.
+const RESERVE_BYTES: u64 = 128 << 20;
+
+/// Why there is not enough space, if so; `floor` is what the settings require.
+pub(crate) fn shortage(dir: &Path, floor: u64) -> Option<String> {
+    let floor = floor.max(RESERVE_BYTES);
+    let free = free_bytes(dir).ok()?;
+    (free < floor).then(|| format!("only {free} bytes are free on the journal's disk, {floor} are required"))
+}
+
 /// A file whose deletion gives a full disk enough space to start again.
 pub(crate) struct Ballast {
     path: PathBuf,
@@ -46,6 +56,7 @@ impl Ballast {
 
     /// Reserves again, when `free` is plenty.
     pub fn restore(&self, free: u64, floor: u64) -> io::Result<()> {
+        let floor = floor.max(RESERVE_BYTES);
         if self.bytes == 0 || free < floor.saturating_mul(2).saturating_add(self.bytes) {
             return Ok(());
         }

@@ -341,6 +341,32 @@ fn ids_are_known_at_any_age_and_in_any_place() {
     }
 }
 
+#[test]
+#[ignore = "needs an empty file system of about 400 MiB, named by KONVERT_SMALL_DISK"]
+fn a_full_disk_loses_nothing_and_opens_again() {
+    let disk = PathBuf::from(std::env::var("KONVERT_SMALL_DISK").unwrap());
+    let config = JournalConfig { ballast_bytes: 48 << 20, ..small() };
+    let dir = disk.join("journal");
+    let text = "x".repeat(20_000);
+    let mut acked = 0;
+    for round in 0..2 {
+        let bed = Bed::open_with(&dir, &config).unwrap();
+        let room = bed.room("r");
+        assert_eq!(bed.everything(room).len(), acked);
+        let refused = (acked..20_000).find_map(|n| {
+            let entry = Entry::Append(append(room, "ann", &n.to_string(), &text));
+            let submitted = bed.journal.submit(entry, Ticket { owner: 1, command: 1 });
+            let result = submitted.and_then(|()| bed.outcomes(1).remove(0).result);
+            acked += usize::from(result.is_ok());
+            result.err()
+        });
+        println!("round {round}: {acked} stored, then {refused:?}");
+        assert!(matches!(refused, Some(Refusal::ReadOnly(_) | Refusal::Unknown(_))));
+        assert!(bed.journal.health().read_only.is_some());
+        assert_eq!(bed.everything(room).len(), acked, "reads go on");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn decoding_never_panics(bytes in proptest::collection::vec(0_u8..=255, 0..200)) {
