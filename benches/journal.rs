@@ -173,7 +173,7 @@ fn table() {
     for (in_flight, count) in [(1, 1_000), (64, 200_000), (512, 600_000), (4096, 600_000)] {
         let (mut rows, mut bytes) = (Vec::new(), 0);
         for _ in 0..ROUNDS {
-            let dir = tempfile::tempdir_in(".").expect("directory");
+            let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("directory");
             let bare = bare_file(dir.path(), count, in_flight);
             let (meter, before) = (Arc::new(Meter::default()), written());
             let journal = DurableJournal::open(dir.path(), &JournalConfig::default(), meter.clone()).expect("open");
@@ -198,7 +198,7 @@ fn table() {
 }
 
 fn reads(criterion: &mut Criterion) {
-    let dir = tempfile::tempdir_in(".").expect("directory");
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("directory");
     let meter = Arc::new(Meter::default());
     let config = JournalConfig { recent_bytes: 8 << 20, ..JournalConfig::default() };
     let journal = DurableJournal::open(dir.path(), &config, meter.clone()).expect("open");
