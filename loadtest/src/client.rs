@@ -184,12 +184,6 @@ impl Connection {
         self.flush().await
     }
 
-    /// Says goodbye: the server knows at once that this is no broken connection.
-    pub async fn close(&self) -> Result<()> {
-        write_frame(Opcode::Close, &1000u16.to_be_bytes(), rand::random(), &mut self.outbound.borrow_mut());
-        self.flush().await
-    }
-
     /// Sends a command and waits for its reply; pushes that come before it wait for [`Connection::next`].
     pub async fn call(&self, body: impl Into<client_frame::Body>) -> Result<server_frame::Body> {
         let id = self.next_id();

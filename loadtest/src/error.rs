@@ -25,16 +25,6 @@ pub enum Error {
     Timeout(&'static str),
 }
 
-impl Error {
-    /// Number of the server's error, if that is what this is.
-    pub fn code(&self) -> Option<u32> {
-        match self {
-            Error::Refused(error) => Some(error.code),
-            _ => None,
-        }
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -11,8 +11,7 @@
 //! limit_server           the bare loop to compare with
 //! ```
 
-#![allow(dead_code)]
-
+mod advice;
 mod bench;
 mod client;
 mod delivery;
@@ -40,7 +39,7 @@ use tokio::task::LocalSet;
 use error::{Result, setup};
 use figures::Outcome;
 use options::{Common, Options, Scenario};
-use scenario::{connect, fanout};
+use scenario::{connect, curves, durable, fanout, idle, limit, resume, slow};
 
 /// Figures that fail a run without being asked for.
 const MUST_BE_ZERO: [&str; 11] = [
@@ -81,6 +80,9 @@ fn exit(result: Result<bool>) -> ExitCode {
 fn run(options: &Options, seed: u64) -> Result<bool> {
     // One thread: on a small machine the tester must leave the other core to the server, and needs no more.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for advice in advice::prepare(options.scenario.connections()) {
+        eprintln!("advice: {advice}");
+    }
     let work = async {
         tokio::select! {
             outcome = scenario(options, seed) => outcome,
@@ -97,6 +99,12 @@ async fn scenario(options: &Options, seed: u64) -> Result<Outcome> {
         Scenario::Fanout(options) => fanout::fanout(common, options).await,
         Scenario::Rooms(options) => fanout::rooms(common, options).await,
         Scenario::Connect(options) => connect::connect(common, options).await,
+        Scenario::Idle(options) => idle::idle(common, options).await,
+        Scenario::Durable(options) => durable::durable(common, options).await,
+        Scenario::Resume(options) => resume::resume(common, options).await,
+        Scenario::Slow(options) => slow::slow(common, options).await,
+        Scenario::Limit(options) => limit::limit(common, options).await,
+        Scenario::Curves(options) => curves::curves(common, options).await,
         Scenario::Torture(options) => torture::torture(common, options, seed).await,
         Scenario::LimitServer(_) => Err(setup("not a scenario")),
     }
@@ -114,6 +122,18 @@ fn report(common: &Common, outcome: &Outcome, seed: u64) -> Result<bool> {
     if common.json.as_deref() != Some(Path::new("-")) {
         println!("{}", report::table::table(outcome));
     }
+    let failures = failures(common, outcome);
+    if let Some(path) = &common.html {
+        std::fs::write(path, report::html::html(outcome, &failures, &command, seed))?;
+    }
+    for failure in &failures {
+        eprintln!("FAILED  {failure}");
+    }
+    Ok(failures.is_empty())
+}
+
+/// Demands that are not met, and whatever makes a run fail without being asked for.
+fn failures(common: &Common, outcome: &Outcome) -> Vec<String> {
     let mut failures: Vec<String> = common.thresholds.iter().filter_map(|demand| demand.judge(outcome)).collect();
     for name in MUST_BE_ZERO {
         if outcome.value(name).is_some_and(|count| count > 0.0) {
@@ -121,8 +141,5 @@ fn report(common: &Common, outcome: &Outcome, seed: u64) -> Result<bool> {
         }
     }
     failures.extend(outcome.invalid.iter().map(|reason| format!("the run does not count: {reason}")));
-    for failure in &failures {
-        eprintln!("FAILED  {failure}");
-    }
-    Ok(failures.is_empty())
+    failures
 }

@@ -74,10 +74,41 @@ pub enum Scenario {
     Rooms(Rooms),
     /// Connections per second and the server's CPU per connection.
     Connect(Connect),
+    /// Connections that only are there: memory of each, CPU of all.
+    Idle(Idle),
+    /// Publishes acked when they are on disk: acks per second, delay, CPU, beside a bare file.
+    Durable(Durable),
+    /// Everybody comes back at once after a restart and catches up.
+    Resume(Resume),
+    /// Some subscribers stop reading: what it costs the server and the others.
+    Slow(Slow),
+    /// Fan-out beside a bare loop that does nothing else, in one run.
+    Limit(Limit),
+    /// How cost grows with connections, subscribers, rooms and messages, as curves.
+    Curves(Curves),
     /// Kills, power cuts, disconnects, a full disk, failing writes, flipped bits: nothing acked may be lost.
     Torture(Torture),
     /// The bare loop that fan-out is measured against; `limit` starts it by itself.
     LimitServer(LimitServer),
+}
+
+impl Scenario {
+    /// Connections the tester will hold at most.
+    pub fn connections(&self) -> u64 {
+        let most = match self {
+            Scenario::Fanout(options) => options.subscribers,
+            Scenario::Rooms(options) => options.rooms * options.members,
+            Scenario::Connect(options) => options.connections,
+            Scenario::Idle(options) => options.connections,
+            Scenario::Durable(options) => options.connections,
+            Scenario::Resume(options) => options.connections,
+            Scenario::Slow(options) => options.subscribers + options.stalled,
+            Scenario::Limit(_) => 5_000,
+            Scenario::Curves(options) => options.connections.max(options.subscribers),
+            Scenario::Torture(_) | Scenario::LimitServer(_) => 100,
+        };
+        most as u64
+    }
 }
 
 /// What is published.
@@ -152,6 +183,123 @@ pub struct Connect {
     /// Rooms that the connections are spread over.
     #[arg(long, default_value_t = 100)]
     pub rooms: usize,
+}
+
+/// Idle connections.
+#[derive(Debug, Clone, Args)]
+pub struct Idle {
+    /// Connections.
+    #[arg(long, default_value_t = 15_000)]
+    pub connections: usize,
+    /// Rooms they are spread over.
+    #[arg(long, default_value_t = 1_500)]
+    pub rooms: usize,
+    /// Subscribe without presence.
+    #[arg(long)]
+    pub no_presence: bool,
+    /// Measure for this long, seconds; should be longer than a heartbeat.
+    #[arg(long, default_value_t = 30)]
+    pub seconds: u64,
+}
+
+/// Durable publishes.
+#[derive(Debug, Clone, Args)]
+pub struct Durable {
+    /// Publishes under way, all connections together; several are measured one after the other.
+    #[arg(long, value_delimiter = ',', default_value = "1,64,512")]
+    pub in_flight: Vec<usize>,
+    /// Publishing connections.
+    #[arg(long, default_value_t = 8)]
+    pub connections: usize,
+    /// Rooms published to.
+    #[arg(long, default_value_t = 100)]
+    pub rooms: usize,
+    /// Bytes of a payload, at least 16.
+    #[arg(long, default_value_t = 200)]
+    pub payload: usize,
+    /// Measure each for this long, seconds.
+    #[arg(long, default_value_t = 5.0)]
+    pub seconds: f64,
+    /// Publish for this long before measuring, seconds.
+    #[arg(long, default_value_t = 1.0)]
+    pub warmup: f64,
+}
+
+/// Resume after a restart.
+#[derive(Debug, Clone, Args)]
+pub struct Resume {
+    /// Connections.
+    #[arg(long, default_value_t = 10_000)]
+    pub connections: usize,
+    /// Rooms they are spread over.
+    #[arg(long, default_value_t = 100)]
+    pub rooms: usize,
+    /// Messages in each room before.
+    #[arg(long, default_value_t = 100)]
+    pub messages: u64,
+    /// Messages each connection misses.
+    #[arg(long, default_value_t = 20)]
+    pub missed: u64,
+    /// Attempts to connect under way at a time.
+    #[arg(long, default_value_t = 256)]
+    pub concurrency: usize,
+}
+
+/// Slow readers.
+#[derive(Debug, Clone, Args)]
+pub struct Slow {
+    /// Healthy subscribers.
+    #[arg(long, default_value_t = 190)]
+    pub subscribers: usize,
+    /// Subscribers that stop reading.
+    #[arg(long, default_value_t = 10)]
+    pub stalled: usize,
+    /// Messages per second.
+    #[arg(long, default_value_t = 300.0)]
+    pub rate: f64,
+    /// Bytes of a payload, at least 16.
+    #[arg(long, default_value_t = 2_048)]
+    pub payload: usize,
+    /// Everybody reads for this long, seconds.
+    #[arg(long, default_value_t = 10.0)]
+    pub before: f64,
+    /// Then some do not, for this long, seconds.
+    #[arg(long, default_value_t = 20.0)]
+    pub seconds: f64,
+}
+
+/// Comparison with the bare loop.
+#[derive(Debug, Clone, Args)]
+pub struct Limit {
+    /// Rounds; the figures are their medians.
+    #[arg(long, default_value_t = 3)]
+    pub rounds: usize,
+    /// Measure each for this long, seconds.
+    #[arg(long, default_value_t = 4.0)]
+    pub seconds: f64,
+    /// Bytes of a payload, at least 16.
+    #[arg(long, default_value_t = 128)]
+    pub payload: usize,
+}
+
+/// Curves.
+#[derive(Debug, Clone, Args)]
+pub struct Curves {
+    /// Most connections.
+    #[arg(long, default_value_t = 15_000)]
+    pub connections: usize,
+    /// Most subscribers of one room.
+    #[arg(long, default_value_t = 10_000)]
+    pub subscribers: usize,
+    /// Most rooms.
+    #[arg(long, default_value_t = 100_000)]
+    pub rooms: usize,
+    /// Most messages in the log.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub messages: u64,
+    /// Measure each point for this long, seconds.
+    #[arg(long, default_value_t = 3.0)]
+    pub seconds: f64,
 }
 
 /// Torture. Naming any of the acts runs only those named; naming none runs all of them, briefly.

@@ -86,11 +86,6 @@ impl Sequence {
         Self { next: first, missing: Vec::new() }
     }
 
-    /// The number awaited.
-    pub fn next(&self) -> u64 {
-        self.next
-    }
-
     /// Takes one number; true when it is the awaited one.
     #[inline]
     pub fn see(&mut self, number: u64, faults: &mut Faults) -> bool {

@@ -120,8 +120,6 @@ impl FrameHead {
 pub enum Opcode {
     /// A whole binary message.
     Binary = 2,
-    /// Says that no more will come.
-    Close = 8,
     /// Answer to a ping.
     Pong = 10,
 }

@@ -21,9 +21,14 @@ const CONTROLS: [(&str, Act); 6] = [
     ("drop_on_resume", Act::Disconnects(300)),
 ];
 
+/// Rooms of a control.
+const ROOMS: u32 = 4;
+
 /// Runs the torture on every broken server; each must be caught.
 pub async fn run(common: &Common, options: &Torture, seed: u64) -> Result<Outcome> {
     let mut common = common.clone();
+    // Few rooms, so that each gets long within seconds: some faults show in long rooms only.
+    let options = &Torture { rooms: ROOMS, ..options.clone() };
     if common.server.is_none() {
         let beside = std::env::current_exe()?.with_file_name("konvert-sabotaged");
         if !beside.is_file() {
