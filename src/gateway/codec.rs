@@ -14,8 +14,10 @@ use tungstenite::{Message, Utf8Bytes};
 
 /// What the protocol state reads at a time, bytes; held only while something is under way.
 const READ_AHEAD_BYTES: usize = 4 << 10;
-/// Most frames that one message may arrive in. Libraries cut at 16 KiB and more, never at a few bytes.
-const FRAGMENTS_MAX: u32 = 4_096;
+/// Frames that any message may arrive in. Libraries cut at 16 KiB and more, never at a few bytes.
+const FRAGMENTS_MIN: usize = 4_096;
+/// Where messages may be big there may be more: one frame for this many bytes of the biggest message.
+const BYTES_PER_FRAGMENT: usize = 64;
 
 /// Something that arrived.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ pub struct Codec {
     /// The beginning of a frame whose end has not arrived.
     partial: Vec<u8>,
     /// Frames so far of a message whose last frame has not arrived.
-    fragments: u32,
+    fragments: usize,
     message_bytes: usize,
 }
 
@@ -111,7 +113,7 @@ impl Codec {
         let whole = cursor.position() as usize + len as usize;
         if whole <= bytes.len() && matches!(header.opcode, OpCode::Data(_)) {
             self.fragments = if header.is_final { 0 } else { self.fragments + 1 };
-            if self.fragments > FRAGMENTS_MAX {
+            if self.fragments > FRAGMENTS_MIN.max(self.message_bytes / BYTES_PER_FRAGMENT) {
                 return Err(Fault::Fragments);
             }
         }

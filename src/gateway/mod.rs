@@ -30,3 +30,13 @@ pub use clock::now_ms;
 pub use config::GatewayConfig;
 pub use counters::{Counters, PUBLISH_BUCKETS_US};
 pub use listen::{Gateway, Shared};
+
+/// What the live edge knows of a socket, without sessions: for the echo server that the Autobahn suite is run against.
+/// Not an interface for anybody else.
+#[doc(hidden)]
+pub mod socket {
+    pub use super::codec::{Arrival, Codec, Fault, framed};
+    pub use super::connection::close_for;
+    pub use super::outbox::{Outbox, Written};
+    pub use super::upgrade::{Handshake, check};
+}
