@@ -286,16 +286,26 @@ mod tests {
         }
     }
 
+    /// 9 000 frames of one message.
+    fn flood() -> Vec<u8> {
+        [client_frame(0x01, b""), client_frame(0x00, b"").repeat(9_000)].concat()
+    }
+
+    #[test]
+    fn where_messages_may_be_big_they_may_come_in_more_frames() {
+        let (seen, _) = arrivals(&mut Codec::new(1 << 20), &[flood(), client_frame(0x80, b"end")].concat());
+        assert_eq!(seen, ["Ok(Text(b\"end\"))"]);
+    }
+
     #[test]
     fn faults() {
-        let flood: Vec<u8> = [client_frame(0x01, b""), client_frame(0x00, b"").repeat(9_000)].concat();
         for (bytes, want) in [
             (client_frame(0x82, &[0; 101]), Fault::TooLarge),
             (client_frame(0x81, b"\xff"), Fault::Utf8),
             (vec![0x82, 3, 1, 2, 3], Fault::Protocol),
             (client_frame(0xc2, b""), Fault::Protocol),
             (client_frame(0x80, b"lost"), Fault::Protocol),
-            (flood, Fault::Fragments),
+            (flood(), Fault::Fragments),
         ] {
             let (seen, _) = arrivals(&mut Codec::new(100), &bytes);
             assert_eq!(seen.last(), Some(&format!("Err({want:?})")));
