@@ -1,9 +1,6 @@
-//! The binary: the command line on a quicker allocator.
+//! The binary: the command line.
 
 use std::process::ExitCode;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     konvert::cli::main()

@@ -100,10 +100,10 @@ impl PresenceSet {
         let mut diff = v1::PresenceDiff { room: room.to_owned(), version: self.version, count, ..Default::default() };
         if self.users.len() > list_max {
             diff.count_only = true;
-            self.changed.clear();
+            self.changed = HashSet::new();
             return Some(diff);
         }
-        for user in self.changed.drain() {
+        for user in std::mem::take(&mut self.changed) {
             match self.users.get(&user) {
                 Some(entry) => diff.joined.push(member(&user, entry)),
                 None => diff.left.push(user.to_string()),

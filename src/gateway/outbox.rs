@@ -1,7 +1,8 @@
 //! What waits to be written to one connection. Bounded in frames and bytes; who does not read is cut off and comes back
 //! to the log, so that a slow reader costs a bounded amount and delays nobody.
 //!
-//! Chunks are shared bytes, so that what waits for a thousand readers is held once. An idle outbox owns no memory.
+//! Chunks are shared bytes, so that what waits for a thousand readers is held once. An idle outbox owns no memory, and
+//! neither does one through which a single chunk passes, which is what an outbox does most of its life.
 
 use std::collections::VecDeque;
 use std::io;
@@ -24,7 +25,10 @@ pub enum Written {
 /// The bounded send queue of a connection.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    chunks: VecDeque<(Bytes, u32)>,
+    /// The chunk to write first, with the number of its frames; none only if nothing waits.
+    front: Option<(Bytes, u32)>,
+    /// The others.
+    rest: VecDeque<(Bytes, u32)>,
     frames: usize,
     bytes: usize,
     /// The front chunk is partly written: it must be finished before anything else may be.
@@ -36,7 +40,11 @@ impl Outbox {
     pub fn push(&mut self, bytes: Bytes, frames: usize) {
         self.bytes += bytes.len();
         self.frames += frames;
-        self.chunks.push_back((bytes, frames as u32));
+        let chunk = (bytes, frames as u32);
+        match self.front {
+            None => self.front = Some(chunk),
+            Some(_) => self.rest.push_back(chunk),
+        }
     }
 
     /// Whether more waits than is allowed.
@@ -51,7 +59,7 @@ impl Outbox {
 
     /// Forgets all that waits, but for the rest of a frame that was begun.
     pub fn clear(&mut self) {
-        let rest = self.chunks.pop_front().filter(|_| self.torn);
+        let rest = self.front.take().filter(|_| self.torn);
         *self = Self::default();
         if let Some((bytes, frames)) = rest {
             self.push(bytes, frames as usize);
@@ -61,12 +69,12 @@ impl Outbox {
 
     /// Writes as much as the socket takes. `gather` is scratch space shared by all connections of a thread.
     pub fn write(&mut self, socket: &TcpStream, gather: &mut Vec<u8>) -> io::Result<Written> {
-        while let Some((front, _)) = self.chunks.front() {
-            let written = if self.chunks.len() == 1 || front.len() >= GATHER_BYTES {
+        while let Some((front, _)) = &self.front {
+            let written = if self.rest.is_empty() || front.len() >= GATHER_BYTES {
                 socket.try_write(front)
             } else {
                 gather.clear();
-                for (chunk, _) in &self.chunks {
+                for (chunk, _) in self.front.iter().chain(&self.rest) {
                     if gather.len() + chunk.len() > GATHER_BYTES {
                         break;
                     }
@@ -81,15 +89,13 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
-        if self.chunks.capacity() > 0 {
-            self.chunks = VecDeque::new();
-        }
+        self.rest = VecDeque::new();
         Ok(Written::All)
     }
 
     fn advance(&mut self, mut count: usize) {
         self.bytes -= count;
-        while let Some((front, frames)) = self.chunks.front_mut() {
+        while let Some((front, frames)) = &mut self.front {
             if count < front.len() {
                 front.advance(count);
                 self.torn |= count > 0;
@@ -98,7 +104,7 @@ impl Outbox {
             count -= front.len();
             self.frames -= *frames as usize;
             self.torn = false;
-            self.chunks.pop_front();
+            self.front = self.rest.pop_front();
         }
     }
 }
@@ -108,6 +114,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn waiting(outbox: &Outbox) -> Vec<(Bytes, u32)> {
+        outbox.front.iter().chain(&outbox.rest).cloned().collect()
+    }
 
     #[test]
     fn bounds() {
@@ -125,11 +135,11 @@ mod tests {
         outbox.push(Bytes::from_static(b"second"), 1);
         outbox.advance(2);
         outbox.clear();
-        assert_eq!(outbox.chunks, [(Bytes::from_static(b"rst"), 1)]);
+        assert_eq!(waiting(&outbox), [(Bytes::from_static(b"rst"), 1)]);
         outbox.advance(3);
         outbox.push(Bytes::from_static(b"third"), 1);
         outbox.clear();
-        assert_eq!((outbox.chunks.len(), outbox.bytes()), (0, 0));
+        assert_eq!((waiting(&outbox).len(), outbox.bytes()), (0, 0));
     }
 
     proptest! {
@@ -143,8 +153,8 @@ mod tests {
             }
             for step in steps {
                 outbox.advance(step.min(outbox.bytes()));
-                prop_assert_eq!(outbox.bytes, outbox.chunks.iter().map(|(chunk, _)| chunk.len()).sum::<usize>());
-                prop_assert_eq!(outbox.frames, outbox.chunks.len() * 3);
+                prop_assert_eq!(outbox.bytes, waiting(&outbox).iter().map(|(chunk, _)| chunk.len()).sum::<usize>());
+                prop_assert_eq!(outbox.frames, waiting(&outbox).len() * 3);
             }
         }
     }
