@@ -21,8 +21,10 @@ use crate::error::{Error, Result};
 
 /// Everybody must be attached within this.
 const ENTER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Writers must have their outcomes, and readers everything stored, within this.
+/// Writers must have their outcomes within this.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Readers that have not got everything and got nothing for this long are not going to.
+const SETTLE_SILENCE: Duration = Duration::from_secs(5);
 /// A check reads this many messages again that were read before: what was stored must not change.
 const OVERLAP: u64 = 5;
 const POLL: Duration = Duration::from_millis(5);
@@ -181,10 +183,7 @@ impl Cast {
             return Err(Error::Timeout("outcomes of all messages"));
         }
         let rooms = list_rooms(&self.target, "lister-1", self.rooms).await?;
-        let begun = Instant::now();
-        while !self.caught_up(&rooms) && begun.elapsed() < SETTLE_TIMEOUT {
-            sleep(POLL).await;
-        }
+        self.settle(&rooms).await;
         let again = list_rooms(&self.target, "lister-2", self.rooms).await?;
         self.phase.send_replace(Phase::Over);
         while self.followers.join_next().await.is_some() {}
@@ -198,6 +197,18 @@ impl Cast {
         history.rooms = rooms;
         history.settled = true;
         Ok(history)
+    }
+
+    /// Waits until readers have everything, as long as anything still comes.
+    async fn settle(&self, rooms: &[RoomListing]) {
+        let (mut events, mut last_event) = (0, Instant::now());
+        while !self.caught_up(rooms) && last_event.elapsed() < SETTLE_SILENCE {
+            let now = self.notebook.borrow().history.events.len();
+            if now != events {
+                (events, last_event) = (now, Instant::now());
+            }
+            sleep(POLL).await;
+        }
     }
 
     fn caught_up(&self, rooms: &[RoomListing]) -> bool {

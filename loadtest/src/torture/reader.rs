@@ -48,7 +48,8 @@ impl Reader {
     pub async fn run(mut self) {
         loop {
             let mut phase = self.phase.clone();
-            let lifetime = match self.restless && *phase.borrow() == Phase::Writing {
+            let attached = self.positions.borrow().iter().all(Option::is_some);
+            let lifetime = match self.restless && attached && *phase.borrow() == Phase::Writing {
                 true => Duration::from_millis(self.dice.random_range(LIFETIME_MS)),
                 false => Duration::from_secs(3600),
             };
@@ -68,8 +69,12 @@ impl Reader {
         let session = self.target.connect(100 + self.number as usize, &user, rooms).await?;
         for (room, answer) in (0..).zip(&session.connected.rooms) {
             match &answer.error {
-                Some(error) => self.resume_refused(room, error)?,
-                None => self.catch_up(&session.connection, room, answer).await?,
+                Some(error) if !error.temporary => self.resume_refused(room, error)?,
+                Some(_) => self.catch_up(&session.connection, room, true).await?,
+                None => {
+                    let more = self.take_page(room, answer);
+                    self.catch_up(&session.connection, room, more).await?;
+                }
             }
         }
         loop {
@@ -87,13 +92,15 @@ impl Reader {
         v1::Subscribe { room: room_name(room), since, last: 0, presence: false }
     }
 
-    /// Takes a page; asks for the next until attached.
-    async fn catch_up(&self, connection: &Connection, room: u32, answer: &v1::Subscribed) -> Result<()> {
-        let mut more = self.take_page(room, answer);
+    /// Asks for page after page until attached; `more` tells whether the last one was not the end.
+    async fn catch_up(&self, connection: &Connection, room: u32, mut more: bool) -> Result<()> {
         while more {
             match connection.call(self.subscription(room)).await {
                 Ok(server_frame::Body::Subscribed(page)) => more = self.take_page(room, &page),
                 Ok(other) => return Err(Error::Protocol(format!("subscribe answered with {other:?}"))),
+                Err(Error::Refused(error)) if error.temporary => {
+                    tokio::time::sleep(Duration::from_millis(u64::from(error.retry_after_ms.max(10)))).await;
+                }
                 Err(Error::Refused(error)) => return self.resume_refused(room, &error),
                 Err(error) => return Err(error),
             }
@@ -124,7 +131,7 @@ impl Reader {
     }
 
     fn resume_refused(&self, room: u32, error: &v1::Error) -> Result<()> {
-        if !error.temporary && error.code != ErrorCode::Damaged.number() {
+        if error.code != ErrorCode::Damaged.number() {
             let event = Event::ResumeRefused { reader: self.number, room, code: error.code };
             self.notebook.borrow_mut().push(event);
         }
@@ -154,34 +161,45 @@ pub async fn list_room(connection: &Connection, room: u32, from: u64) -> Result<
         let history = v1::History { room: room_name(room), from: next, limit, ..Default::default() };
         match connection.call(history).await {
             Ok(server_frame::Body::History(page)) => {
-                let position = page.position.unwrap_or_default();
-                (listing.epoch, listing.first_offset) = (position.epoch, page.first_offset);
-                listing.last_offset = position.offset;
-                for message in &page.messages {
-                    let content = message::read(&message.sender, &message.message_id, &message.payload);
-                    let state = content.map_or(State::Foreign, State::Whole);
-                    listing.stored.push(Stored { offset: message.offset, state });
-                }
-                let end = page.messages.last().map_or(next, |message| message.offset + 1);
-                if !page.more || end == next {
+                let end = add_page(&mut listing, &page);
+                if !page.more || end.is_none() {
                     return Ok(listing);
                 }
-                next = end;
+                (next, limit) = (end.unwrap_or(next), 0);
             }
             Ok(other) => return Err(Error::Protocol(format!("history answered with {other:?}"))),
             Err(Error::Refused(error)) if error.code == ErrorCode::UnknownRoom.number() => return Ok(listing),
-            Err(Error::Refused(error)) if error.code == ErrorCode::Damaged.number() => {
-                if limit == 1 {
-                    listing.stored.push(Stored { offset: next, state: State::ReportedDamaged });
-                    next += 1;
-                }
-                limit = 1;
-                if listing.last_offset != 0 && next > listing.last_offset {
+            Err(Error::Refused(error)) if error.code == ErrorCode::Damaged.number() && limit == 1 => {
+                listing.stored.push(Stored { offset: next, state: State::ReportedDamaged });
+                next += 1;
+                listing.last_offset = last_offset(connection, room).await?;
+                if next > listing.last_offset {
                     return Ok(listing);
                 }
             }
+            Err(Error::Refused(error)) if error.code == ErrorCode::Damaged.number() => limit = 1,
             Err(error) => return Err(error),
         }
+    }
+}
+
+/// Adds a page to the listing; the offset behind it, unless it is empty.
+fn add_page(listing: &mut RoomListing, page: &v1::HistoryPage) -> Option<u64> {
+    let position = page.position.unwrap_or_default();
+    (listing.epoch, listing.first_offset, listing.last_offset) = (position.epoch, page.first_offset, position.offset);
+    for message in &page.messages {
+        let content = message::read(&message.sender, &message.message_id, &message.payload);
+        let state = content.map_or(State::Foreign, State::Whole);
+        listing.stored.push(Stored { offset: message.offset, state });
+    }
+    page.messages.last().map(|message| message.offset + 1)
+}
+
+/// Where a room ends, when its history cannot be read: every answer to subscribe tells.
+async fn last_offset(connection: &Connection, room: u32) -> Result<u64> {
+    match connection.call(v1::Subscribe { room: room_name(room), ..Default::default() }).await? {
+        server_frame::Body::Subscribed(answer) => Ok(answer.position.unwrap_or_default().offset),
+        other => Err(Error::Protocol(format!("subscribe answered with {other:?}"))),
     }
 }
 
