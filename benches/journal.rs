@@ -24,10 +24,6 @@ use konvert::journal::{
 };
 use parking_lot::{Condvar, Mutex};
 
-/// The server's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const PAYLOAD: usize = 200;
 const ROOMS: u64 = 500;
 const ROUNDS: usize = 3;

@@ -51,6 +51,15 @@ pub enum Submitted {
     NeedsTarget(u64),
 }
 
+/// Who publishes, and what they may do in the room.
+#[derive(Debug, Clone, Copy)]
+pub struct Author<'a> {
+    /// Who.
+    pub identity: &'a Identity,
+    /// In this room.
+    pub allow: Permissions,
+}
+
 /// The message that a publish relates to, as far as it is known.
 #[derive(Debug, Clone)]
 pub enum Target {
@@ -180,14 +189,14 @@ impl Broker {
     /// Checks a publish and queues it.
     pub fn publish(
         &self,
-        author: &Identity,
-        allow: Permissions,
+        author: Author<'_>,
         info: &RoomInfo,
         publish: v1::Publish,
         target: &Target,
         now_ms: u64,
         ticket: Ticket,
     ) -> Result<Submitted, BrokerError> {
+        let Author { identity, allow } = author;
         if !allow.contains(Permission::Publish) {
             return Err(BrokerError::NotAllowed("publish"));
         }
@@ -196,7 +205,7 @@ impl Broker {
             match self.target(info.id, relation.offset, target)? {
                 Target::NotRead => return Ok(Submitted::NeedsTarget(relation.offset)),
                 Target::Record(record) => {
-                    admit::target(relation, &record, &author.user, allow.contains(Permission::Moderate))?;
+                    admit::target(relation, &record, &identity.user, allow.contains(Permission::Moderate))?;
                 }
                 // The journal decides, because it knows whether this is a retry.
                 Target::Gone => {}
@@ -204,8 +213,8 @@ impl Broker {
         }
         let append = Append {
             room: info.id,
-            sender: author.user.clone(),
-            sender_name: author.name.clone(),
+            sender: identity.user.clone(),
+            sender_name: identity.name.clone(),
             message_id: publish.message_id.into(),
             kind: admitted.kind,
             relation: admitted.relation,

@@ -14,7 +14,7 @@ use super::connection::Stage;
 use super::session::{IN_FLIGHT_MAX, Session};
 use super::shard::Shard;
 use crate::auth::{GuestError, Identity, Permission, TokenError};
-use crate::broker::{self, BrokerError, Submitted, Target};
+use crate::broker::{self, Author, BrokerError, Submitted, Target};
 use crate::journal::{Done, Outcome, RoomInfo, Ticket};
 
 /// Commands refused for their pace, one after the other, after which the connection is closed.
@@ -229,7 +229,8 @@ impl Shard {
         };
         // Kept in case that the target must be read from disk first: payloads are shared, so this is cheap.
         let again = command.relation.is_some().then(|| command.clone());
-        match shared.broker.publish(&session.identity, allow, &info, command, target, now_ms, ticket)? {
+        let author = Author { identity: &session.identity, allow };
+        match shared.broker.publish(author, &info, command, target, now_ms, ticket)? {
             Submitted::Queued => {
                 session.in_flight += 1;
                 self.await_outcome(caller, None);
