@@ -24,6 +24,9 @@ use konvert::journal::{
 };
 use parking_lot::{Condvar, Mutex};
 
+/// Messages per second and CPU µs per message: of the bare file, the durable journal, the journal in memory.
+type Round = [(f64, f64); 3];
+
 const PAYLOAD: usize = 200;
 const ROOMS: u64 = 500;
 const ROUNDS: usize = 3;
@@ -180,7 +183,7 @@ fn table() {
             let journal = MemoryJournal::new(&JournalConfig::default(), meter.clone()).expect("start");
             rows.push([bare, durable, appends(&journal, &meter, count, in_flight)]);
         }
-        let of = |pick: &dyn Fn(&[(f64, f64); 3]) -> f64| middle(rows.iter().map(pick).collect());
+        let of = |pick: &dyn Fn(&Round) -> f64| middle(rows.iter().map(pick).collect());
         println!(
             "{in_flight:9} | {:11.0} | {:9.0} | {:5.2} | {:11.1} | {:7.1} | {:9.1} | {bytes:9}",
             of(&|row| row[0].0),
