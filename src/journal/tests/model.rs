@@ -6,10 +6,13 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Room, sender, message id, body and relation of an append.
+type Drawn = (u64, u8, u8, u8, Option<(RelationKind, u64)>);
+
 #[derive(Debug, Clone)]
 enum Step {
     /// Several appends submitted at once.
-    Appends(Vec<(u64, u8, u8, u8, Option<(RelationKind, u64)>)>),
+    Appends(Vec<Drawn>),
     Mark(u64, u8, u64),
     Trim(u64, u64),
     Read(u64, u64, bool, usize),
