@@ -1,6 +1,6 @@
 //! The acts with the whole cast: kill -9, power cuts, and readers that lose their connections. And the list of all acts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::Rng;
 
@@ -34,6 +34,8 @@ pub enum Act {
 const ACKS_BETWEEN_FAULTS: u64 = 50;
 /// They must come within this.
 const ACKS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Readers that lose no connection for this long have none to lose: they cannot come back.
+const DISCONNECT_SILENCE: Duration = Duration::from_secs(10);
 /// Size of the file system whose power is cut, bytes.
 const DISK_BYTES: u64 = 2 << 30;
 
@@ -162,8 +164,12 @@ async fn disconnects(play: &mut Play<'_>, count: u64) -> Result<ActReport> {
     company.habits.in_flight = company.habits.in_flight.min(4);
     let cast = Cast::enter(&stage.target, company, &mut play.dice).await?;
     let bar = progress_bar(play.common.quiet, "disconnects", count);
-    while cast.disconnects() < count && !stage.has_fallen() {
-        bar.set_position(cast.disconnects());
+    let (mut seen, mut last_seen) = (0, Instant::now());
+    while cast.disconnects() < count && !stage.has_fallen() && last_seen.elapsed() < DISCONNECT_SILENCE {
+        if cast.disconnects() > seen {
+            (seen, last_seen) = (cast.disconnects(), Instant::now());
+        }
+        bar.set_position(seen);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     bar.finish_and_clear();

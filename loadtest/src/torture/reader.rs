@@ -48,15 +48,14 @@ impl Reader {
     pub async fn run(mut self) {
         loop {
             let mut phase = self.phase.clone();
-            let attached = self.positions.borrow().iter().all(Option::is_some);
-            let lifetime = match self.restless && attached && *phase.borrow() == Phase::Writing {
+            let lifetime = match self.restless && *phase.borrow() == Phase::Writing {
                 true => Duration::from_millis(self.dice.random_range(LIFETIME_MS)),
                 false => Duration::from_secs(3600),
             };
             let resting = self.phase.clone();
             tokio::select! {
                 _ = self.follow() => tokio::time::sleep(RECONNECT_PAUSE).await,
-                () = lost_after(lifetime, resting) => *self.disconnects.borrow_mut() += 1,
+                () = lost_after(lifetime, resting, Rc::clone(&self.positions)) => *self.disconnects.borrow_mut() += 1,
                 _ = phase.wait_for(|phase| *phase == Phase::Over) => return,
             }
         }
@@ -139,8 +138,15 @@ impl Reader {
     }
 }
 
-/// Ends after `lifetime`, unless the writing is over before: then it never ends.
-async fn lost_after(lifetime: Duration, mut phase: watch::Receiver<Phase>) {
+/// Ends `lifetime` after everything was attached once, unless the writing is over before: then it never ends.
+async fn lost_after(
+    lifetime: Duration,
+    mut phase: watch::Receiver<Phase>,
+    positions: Rc<RefCell<Vec<Option<v1::Position>>>>,
+) {
+    while !positions.borrow().iter().all(Option::is_some) {
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    }
     tokio::time::sleep(lifetime).await;
     if *phase.borrow_and_update() != Phase::Writing {
         std::future::pending::<()>().await;
