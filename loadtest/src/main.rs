@@ -34,6 +34,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 
 use error::{Result, setup};
@@ -84,8 +85,11 @@ fn run(options: &Options, seed: u64) -> Result<bool> {
         eprintln!("advice: {advice}");
     }
     let work = async {
+        // Ended from outside, the run still takes down what it put up.
+        let mut terminated = signal(SignalKind::terminate())?;
         tokio::select! {
             outcome = scenario(options, seed) => outcome,
+            _ = terminated.recv() => Err(setup("terminated")),
             _ = tokio::signal::ctrl_c() => Err(setup("interrupted")),
         }
     };

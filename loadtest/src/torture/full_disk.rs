@@ -12,7 +12,7 @@ use super::{ActReport, Play};
 use crate::error::Result;
 use crate::figures::Unit;
 
-const DISK_BYTES: u64 = 96 << 20;
+const DISK_BYTES: u64 = 512 << 20;
 /// The server is to run into the end of the disk, not into its own floor before it.
 const SETTINGS: [&str; 2] = ["journal.free_bytes_min=1048576", "journal.ballast_bytes=1048576"];
 const ACKS_BEFORE: u64 = 500;
