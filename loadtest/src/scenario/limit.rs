@@ -21,8 +21,8 @@ struct Case {
 
 const CASES: [Case; 4] = [
     Case { name: "single", rooms: 1, members: 1000, rate: 100.0, saturate: None, publishers: 1, coalesce: 1 },
-    Case { name: "saturated", rooms: 1, members: 1000, rate: 0.0, saturate: Some(256), publishers: 1, coalesce: 64 },
-    Case { name: "rooms", rooms: 500, members: 10, rate: 0.0, saturate: Some(512), publishers: 4, coalesce: 1 },
+    Case { name: "saturated", rooms: 1, members: 1000, rate: 1.0, saturate: Some(256), publishers: 1, coalesce: 64 },
+    Case { name: "rooms", rooms: 500, members: 10, rate: 1.0, saturate: Some(512), publishers: 4, coalesce: 1 },
     Case { name: "rooms_rate", rooms: 500, members: 10, rate: 500.0, saturate: None, publishers: 4, coalesce: 1 },
 ];
 
