@@ -111,6 +111,13 @@ impl Scenario {
     }
 }
 
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("a number above zero".into()),
+    }
+}
+
 /// What is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -127,7 +134,7 @@ pub struct Traffic {
     #[arg(long, value_enum, default_value = "message")]
     pub kind: Kind,
     /// Publishes per second, all rooms together, by a fixed schedule.
-    #[arg(long, default_value_t = 10.0)]
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
     pub rate: f64,
     /// Publish as fast as deliveries come back, this many publishes under way, instead of by --rate.
     #[arg(long, value_name = "IN_FLIGHT")]
@@ -255,7 +262,7 @@ pub struct Slow {
     #[arg(long, default_value_t = 10)]
     pub stalled: usize,
     /// Messages per second.
-    #[arg(long, default_value_t = 300.0)]
+    #[arg(long, default_value_t = 300.0, value_parser = positive)]
     pub rate: f64,
     /// Bytes of a payload, at least 16.
     #[arg(long, default_value_t = 2_048)]

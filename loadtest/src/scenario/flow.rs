@@ -10,8 +10,9 @@ use konvert_protocol::v1::{self, server_frame};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use super::publisher::Publisher;
 use crate::bench::Bench;
-use crate::client::{Connection, Session, decode, subscribe};
+use crate::client::{Connection, Session, subscribe};
 use crate::delivery::{Delivery, Seen, walk};
 use crate::error::{Error, Result};
 use crate::figures::{Outcome, Unit};
@@ -22,10 +23,8 @@ use crate::stats::{Faults, Latency, Sequence};
 
 /// Handshakes under way at a time.
 pub const CONNECT_CONCURRENCY: usize = 64;
-/// Most publishes in one WebSocket message.
-const FRAMES_PER_MESSAGE: u64 = 64;
 /// Deliveries are awaited as long as they keep coming; after this without any the rest is lost.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Rooms, their subscribers and the traffic.
 pub struct Plan {
@@ -114,15 +113,15 @@ pub fn room_name(index: usize) -> String {
 #[derive(Default)]
 pub struct Board {
     latency: RefCell<Latency>,
-    ack_latency: RefCell<Latency>,
+    pub(super) ack_latency: RefCell<Latency>,
     faults: RefCell<Faults>,
-    delivered: Cell<u64>,
-    refused: RefCell<Vec<v1::Error>>,
+    pub(super) delivered: Cell<u64>,
+    pub(super) refused: RefCell<Vec<v1::Error>>,
     /// Deliveries of what was to be sent before this are not measured, nanoseconds.
-    measure_from_ns: Cell<u64>,
+    pub(super) measure_from_ns: Cell<u64>,
     /// Told when this many were delivered.
     wake_at: Cell<u64>,
-    progress: Notify,
+    pub(super) progress: Notify,
     /// Why connections ended that should not have.
     ends: RefCell<Vec<String>>,
 }
@@ -138,7 +137,7 @@ impl Board {
     }
 
     /// Waits until `count` were delivered; false when deliveries stopped coming before.
-    async fn wait_delivered(&self, count: u64) -> bool {
+    pub(super) async fn wait_delivered(&self, count: u64) -> bool {
         loop {
             let before = self.delivered.get();
             if before >= count {
@@ -292,15 +291,14 @@ async fn publish_all(bench: &Bench, plan: &Plan, board: &Rc<Board>) -> Result<Se
     let shared_sent: Rc<Cell<u64>> = Rc::default();
     let mut tasks = JoinSet::new();
     for (p, connection) in connections.into_iter().enumerate() {
+        // A saturating publisher needs no schedule; any rate will do then.
+        let rate = if traffic.saturate.is_some() { 1.0 } else { traffic.rate };
         let publisher = Publisher {
             rooms: RefCell::new((p..plan.rooms).step_by(publishers).map(|room| (room, 0)).collect()),
             first_id: connection.next_id() + 1,
             intended: RefCell::default(),
             answered: Cell::new(0),
-            schedule: Schedule::new(
-                start_ns + (p as f64 * 1e9 / traffic.rate) as u64,
-                traffic.rate / publishers as f64,
-            ),
+            schedule: Schedule::new(start_ns + (p as f64 * 1e9 / rate) as u64, rate / publishers as f64),
             connection,
             traffic: traffic.clone(),
             members: plan.members as u64,
@@ -329,150 +327,4 @@ async fn publish_all(bench: &Bench, plan: &Plan, board: &Rc<Board>) -> Result<Se
     bar.finish_and_clear();
     let seconds = (now_ns() - measure_ns) as f64 / 1e9;
     Ok(Sent { per_room, measured: board.delivered.get() - delivered_before, seconds, cpu_us })
-}
-
-/// One publishing connection.
-struct Publisher {
-    connection: Connection,
-    /// Its rooms, each with the number of messages sent.
-    rooms: RefCell<Vec<(usize, u64)>>,
-    schedule: Schedule,
-    traffic: Traffic,
-    members: u64,
-    board: Rc<Board>,
-    /// Publishes of all publishers, for the window of a saturating run.
-    shared_sent: Rc<Cell<u64>>,
-    /// Command id of its first publish; they rise by one.
-    first_id: u32,
-    /// Intended send time of each message that was to be acked, nanoseconds.
-    intended: RefCell<Vec<u64>>,
-    /// Messages acked or refused so far.
-    answered: Cell<u64>,
-}
-
-impl Publisher {
-    /// Publishes until `end_ns`; returns how much went to each room.
-    async fn run(self, end_ns: u64) -> Result<Vec<(usize, u64)>> {
-        let work = async {
-            match self.traffic.saturate {
-                None => self.by_schedule(end_ns).await?,
-                Some(window) => self.by_window(window, end_ns).await?,
-            }
-            self.wait_answers().await;
-            Ok(self.rooms.take())
-        };
-        tokio::select! {
-            done = work => done,
-            error = self.listen() => Err(error),
-        }
-    }
-
-    async fn by_schedule(&self, end_ns: u64) -> Result<()> {
-        let timer = PreciseTimer::new()?;
-        let mut sent = 0;
-        loop {
-            let due_ns = self.schedule.due_ns(sent);
-            if due_ns >= end_ns {
-                return Ok(());
-            }
-            timer.until(due_ns).await?;
-            let due = self.schedule.due_count(now_ns()).clamp(sent + 1, sent + FRAMES_PER_MESSAGE);
-            let stamps: Vec<u64> = (sent..due).map(|n| self.schedule.due_ns(n)).filter(|&at| at < end_ns).collect();
-            self.send(sent, &stamps).await?;
-            sent += stamps.len() as u64;
-        }
-    }
-
-    async fn by_window(&self, window: u64, end_ns: u64) -> Result<()> {
-        let mut sent = 0;
-        while now_ns() < end_ns {
-            let back = self.board.delivered.get() / self.members;
-            let free = (back + window).saturating_sub(self.shared_sent.get());
-            if free == 0 {
-                // A quarter of the window at a time: neither one by one nor in lock step.
-                let awaited = self.shared_sent.get() - window + (window / 4).max(1);
-                if !self.board.wait_delivered(awaited * self.members).await {
-                    return Ok(());
-                }
-                continue;
-            }
-            let batch = free.min(FRAMES_PER_MESSAGE);
-            self.shared_sent.set(self.shared_sent.get() + batch);
-            self.send(sent, &vec![now_ns(); batch as usize]).await?;
-            sent += batch;
-            tokio::task::yield_now().await;
-        }
-        Ok(())
-    }
-
-    /// Sends one publish per stamp, to this publisher's rooms in turn; `first` of them were sent before.
-    async fn send(&self, first: u64, stamps: &[u64]) -> Result<()> {
-        let frames: Vec<v1::ClientFrame> = (first..).zip(stamps).map(|(n, &stamp)| self.frame(n, stamp)).collect();
-        self.connection.send(&frames).await
-    }
-
-    fn frame(&self, n: u64, intended_ns: u64) -> v1::ClientFrame {
-        let mut rooms = self.rooms.borrow_mut();
-        let turn = (n % rooms.len() as u64) as usize;
-        let (room, counter) = &mut rooms[turn];
-        let payload = Stamp { intended_ns, counter: *counter }.payload(self.traffic.payload);
-        let message_id = format!("{room}-{counter}");
-        *counter += 1;
-        let room = room_name(*room);
-        match self.traffic.kind {
-            Kind::Signal => v1::ClientFrame::new(0, v1::Signal { room, payload }),
-            Kind::Message => {
-                self.intended.borrow_mut().push(intended_ns);
-                let publish = v1::Publish { room, message_id, payload, ..Default::default() };
-                v1::ClientFrame::new(self.connection.next_id(), publish)
-            }
-        }
-    }
-
-    /// Reads answers for as long as the publisher lives.
-    async fn listen(&self) -> Error {
-        loop {
-            let read = self.connection.pump(|message| {
-                let now = now_ns();
-                decode(message, |frame: v1::ServerFrame| self.take_answer(&frame, now))
-            });
-            if let Err(error) = read.await {
-                return error;
-            }
-        }
-    }
-
-    fn take_answer(&self, frame: &v1::ServerFrame, now_ns: u64) {
-        let intended =
-            frame.id.checked_sub(self.first_id).and_then(|n| self.intended.borrow().get(n as usize).copied());
-        let Some(intended) = intended else {
-            if let Some(server_frame::Body::Error(error)) = &frame.body {
-                self.board.refused.borrow_mut().push(error.to_owned());
-            }
-            return;
-        };
-        self.answered.set(self.answered.get() + 1);
-        if let Some(server_frame::Body::Error(error)) = &frame.body {
-            self.board.refused.borrow_mut().push(error.to_owned());
-        } else if intended >= self.board.measure_from_ns.get() {
-            self.board.ack_latency.borrow_mut().record_ns(now_ns.saturating_sub(intended));
-        }
-        if self.answered.get() >= self.intended.borrow().len() as u64 {
-            self.board.progress.notify_waiters();
-        }
-    }
-
-    /// Waits until every message was answered, as long as answers keep coming.
-    async fn wait_answers(&self) {
-        loop {
-            let before = self.answered.get();
-            if before >= self.intended.borrow().len() as u64 {
-                return;
-            }
-            let told = self.board.progress.notified();
-            if tokio::time::timeout(PATIENCE, told).await.is_err() && self.answered.get() == before {
-                return;
-            }
-        }
-    }
 }

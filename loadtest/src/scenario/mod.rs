@@ -7,5 +7,6 @@ pub mod fanout;
 pub mod flow;
 pub mod idle;
 pub mod limit;
+mod publisher;
 pub mod resume;
 pub mod slow;

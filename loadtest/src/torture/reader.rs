@@ -48,10 +48,7 @@ impl Reader {
     pub async fn run(mut self) {
         loop {
             let mut phase = self.phase.clone();
-            let lifetime = match self.restless && *phase.borrow() == Phase::Writing {
-                true => Duration::from_millis(self.dice.random_range(LIFETIME_MS)),
-                false => Duration::from_secs(3600),
-            };
+            let lifetime = self.restless.then(|| Duration::from_millis(self.dice.random_range(LIFETIME_MS)));
             let resting = self.phase.clone();
             tokio::select! {
                 _ = self.follow() => tokio::time::sleep(RECONNECT_PAUSE).await,
@@ -138,18 +135,19 @@ impl Reader {
     }
 }
 
-/// Ends `lifetime` after everything was attached once, unless the writing is over before: then it never ends.
+/// Ends `lifetime` after everything was attached once, while there is writing; without a lifetime it never ends.
 async fn lost_after(
-    lifetime: Duration,
+    lifetime: Option<Duration>,
     mut phase: watch::Receiver<Phase>,
     positions: Rc<RefCell<Vec<Option<v1::Position>>>>,
 ) {
+    let Some(lifetime) = lifetime else { return std::future::pending().await };
     while !positions.borrow().iter().all(Option::is_some) {
         tokio::time::sleep(RECONNECT_PAUSE).await;
     }
     tokio::time::sleep(lifetime).await;
-    if *phase.borrow_and_update() != Phase::Writing {
-        std::future::pending::<()>().await;
+    if phase.wait_for(|phase| *phase == Phase::Writing).await.is_err() {
+        std::future::pending().await
     }
 }
 
