@@ -169,9 +169,8 @@ async fn over_messages(common: &Common, options: &Curves, outcome: &mut Outcome)
     let mut lines = Lines::new("Log of messages in 100 rooms, server killed and started", "messages");
     let mut bench = Bench::prepare(common, &[]).await?;
     resume::publish(&bench.target, LOG_ROOMS, 0, 1).await?;
-    let (mut stored, mut round) = (LOG_ROOMS as u64, 0);
+    let (mut stored, mut round, mut cpu) = (LOG_ROOMS as u64, 0, 0.0);
     for messages in steps(10_000, options.messages as usize) {
-        let mut cpu = 0.0;
         while stored < messages as u64 {
             let found = durable::measure(&bench, &durable_options(LOG_ROOMS, 2.0), round, FILL_IN_FLIGHT).await?;
             outcome.invalid.extend(found.problem);
