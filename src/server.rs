@@ -14,7 +14,7 @@ use tokio::time::MissedTickBehavior;
 use crate::auth::{Auth, AuthConfigError};
 use crate::broker::{Broker, BrokerError, Fanout, Inbox, RoomConfig, SHARDS_MAX};
 use crate::config::Config;
-use crate::gateway::{self, Admission, Counters, Gateway, Shared, now_ms};
+use crate::gateway::{self, Admission, Counters, Gateway, Shared, now_ms, steady_ms};
 use crate::journal::{DurableJournal, Journal, Mode, OpenError};
 use crate::metrics::{self, MetricsHandle, Scrape};
 use crate::rest::{self, HealthFacts, RestState};
@@ -64,6 +64,7 @@ pub enum ServeError {
 /// # Errors
 /// When it could not start. After `on_ready` it ends well.
 pub fn serve(config: Config, secret: Vec<u8>, on_ready: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+    end_with_a_shard();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(&config, &secret).await?;
@@ -142,6 +143,18 @@ impl Server {
     }
 }
 
+/// A panic on a shard's thread ends the process: half of the connections would hang in a server that says it is well,
+/// while a restart loses nothing that was acknowledged.
+fn end_with_a_shard() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        if std::thread::current().name().is_some_and(|name| name.starts_with("shard-")) {
+            std::process::abort();
+        }
+    }));
+}
+
 fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let bind = || {
         let socket = match address {
@@ -191,7 +204,7 @@ async fn presence_ticks(broker: Broker) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        broker.presence_tick(now_ms());
+        broker.presence_tick(steady_ms());
     }
 }
 

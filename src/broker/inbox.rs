@@ -1,6 +1,6 @@
 //! The way into a shard: a bounded queue that other threads put deliveries on and the shard takes whole.
 //!
-//! Overflow policy: signals are shed first; then messages, which are in the log anyway: the shard is told that it lost
+//! Overflow policy: signals, presence and notices are shed first; then messages, which are in the log anyway: the shard is told that it lost
 //! some and brings its subscribers up to date from the log. Answers to commands always fit, because each belongs to a
 //! command that its session was allowed to have in flight.
 
@@ -12,8 +12,10 @@ use tokio::sync::Notify;
 use super::push::Push;
 use crate::journal::Outcome;
 
-/// Pushes waiting beyond this are shed, signals at half of it.
+/// Pushes waiting beyond this are shed, those that are not stored at half of it.
 const PUSHES_MAX: usize = 65_536;
+/// The same for their payloads, bytes.
+const BYTES_MAX: usize = 64 << 20;
 
 /// One thing for a shard to do.
 #[derive(Debug)]
@@ -39,6 +41,7 @@ pub struct Inbox {
 struct Queue {
     deliveries: Vec<Delivery>,
     pushes: usize,
+    bytes: usize,
     lost: bool,
     shed: u64,
 }
@@ -65,7 +68,7 @@ impl Inbox {
                 let mut queue = self.queue.lock();
                 if !queue.deliveries.is_empty() {
                     std::mem::swap(&mut queue.deliveries, into);
-                    queue.pushes = 0;
+                    (queue.pushes, queue.bytes) = (0, 0);
                     queue.lost = false;
                     return;
                 }
@@ -83,11 +86,12 @@ impl Inbox {
 impl Queue {
     fn put(&mut self, delivery: Delivery) {
         if let Delivery::Push(push) = &delivery {
-            if push.is_signal() && self.pushes >= PUSHES_MAX / 2 {
+            let is_over = |share: usize| self.pushes >= PUSHES_MAX / share || self.bytes >= BYTES_MAX / share;
+            if push.offset().is_none() && is_over(2) {
                 self.shed += 1;
                 return;
             }
-            if self.pushes >= PUSHES_MAX {
+            if is_over(1) {
                 self.shed += 1;
                 if !std::mem::replace(&mut self.lost, true) {
                     self.deliveries.push(Delivery::Lost);
@@ -95,6 +99,7 @@ impl Queue {
                 return;
             }
             self.pushes += 1;
+            self.bytes += push.weight();
         }
         self.deliveries.push(delivery);
     }

@@ -218,7 +218,8 @@ impl Broker {
             message_id: publish.message_id.into(),
             kind: admitted.kind,
             relation: admitted.relation,
-            payload: publish.payload,
+            // A copy, because the slice would hold on to the whole message that it came in.
+            payload: Bytes::copy_from_slice(&publish.payload),
             expected: publish.expected.map(place_in),
             time_ms: now_ms,
         };
@@ -258,7 +259,13 @@ impl Broker {
         if crate::sabotage::is("store_signals") {
             self.store_signal(who, room, &payload);
         }
-        let push = Push::signal(room.info.id, room.info.name.clone(), who.user.clone(), payload, from);
+        let push = Push::signal(
+            room.info.id,
+            room.info.name.clone(),
+            who.user.clone(),
+            Bytes::copy_from_slice(&payload),
+            from,
+        );
         self.fanout.cast(room, &push);
         Ok(())
     }
@@ -306,7 +313,7 @@ impl Broker {
         if state.len() > STATE_BYTES_MAX {
             return Err(BrokerError::PayloadTooLarge(STATE_BYTES_MAX));
         }
-        if !room.presence.lock().update(&who.user, state) {
+        if !room.presence.lock().update(&who.user, Bytes::copy_from_slice(&state)) {
             return Err(BrokerError::NotSubscribed);
         }
         self.fanout.unsettle(room);

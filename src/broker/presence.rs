@@ -3,7 +3,7 @@
 //! Pure: time is handed in. A diff names the state that a user is in, not a step, so that applying one twice, or after a
 //! snapshot that knew it already, changes nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -116,7 +116,12 @@ impl PresenceSet {
     pub fn snapshot(&self, room: &str, users: &[String], list_max: usize) -> v1::PresenceState {
         let count_only = self.users.len() > list_max;
         let members = if !users.is_empty() {
-            users.iter().filter_map(|user| self.users.get_key_value(user.as_str())).map(|(u, e)| member(u, e)).collect()
+            let asked: BTreeSet<_> = users.iter().collect();
+            asked
+                .into_iter()
+                .filter_map(|user| self.users.get_key_value(user.as_str()))
+                .map(|(u, e)| member(u, e))
+                .collect()
         } else if count_only {
             Vec::new()
         } else {

@@ -80,9 +80,16 @@ impl Push {
         }
     }
 
-    /// Whether it may be shed under pressure.
-    pub fn is_signal(&self) -> bool {
-        matches!(self.body, Body::Signal { .. })
+    /// About the bytes it holds.
+    pub fn weight(&self) -> usize {
+        const AROUND: usize = 128;
+        AROUND
+            + match &self.body {
+                Body::Message(record) => record.payload.len(),
+                Body::Signal { payload, .. } => payload.len(),
+                Body::Notice(_) => 0,
+                Body::Presence(diff) => AROUND * (diff.joined.len() + diff.left.len()),
+            }
     }
 
     /// Whether only subscriptions with presence get it.

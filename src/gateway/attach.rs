@@ -8,10 +8,10 @@ use konvert_protocol::v1::client_frame::Body as Command;
 use konvert_protocol::v1::server_frame::Body as Reply;
 
 use super::dispatch::{Answer, Caller, known};
-use super::session::{DISK_READS_MAX, Subscription};
+use super::session::Subscription;
 use super::shard::Shard;
 use crate::auth::{Permission, Permissions};
-use crate::broker::{self, Broker, BrokerError, Budget, Start, Target, Want};
+use crate::broker::{self, BrokerError, Budget, Start, Want};
 use crate::journal::{Bounds, Direction, Page, Position, ReadRange, Record, RoomId, RoomInfo};
 
 /// A subscribe whose rights are checked.
@@ -29,6 +29,8 @@ enum Progress {
     Answered(Box<v1::Subscribed>),
     /// This must be read first.
     Disk(ReadRange),
+    /// The reply is long enough without it.
+    Spent,
 }
 
 /// What is told of a room that could not be found in memory: it exists as soon as it was created.
@@ -104,14 +106,17 @@ impl Shard {
             Ok(Found::Missing) => return refused(BrokerError::UnknownRoom),
             Err(error) => return refused(error),
         };
-        match self.enter(caller, &entry, *budget, Vec::new()) {
+        let progress = match budget.bytes {
+            0 => Ok(Progress::Spent),
+            _ => self.enter(caller, &entry, *budget, Vec::new()),
+        };
+        match progress {
             Ok(Progress::Answered(subscribed)) => {
-                let used: usize = subscribed.messages.iter().map(|message| message.payload.len()).sum();
-                budget.bytes = budget.bytes.saturating_sub(used);
+                budget.bytes = budget.bytes.saturating_sub(cost(&subscribed));
                 *subscribed
             }
-            // Too old for memory: the client asks for the pages one by one.
-            Ok(Progress::Disk(_)) => match self.shared.broker.bounds(entry.info.id) {
+            // Too much for one reply, or too old for memory: the client asks for the pages one by one.
+            Ok(Progress::Disk(_) | Progress::Spent) => match self.shared.broker.bounds(entry.info.id) {
                 Ok(bounds) => self.subscribed(caller, &entry, &bounds, &[], true),
                 Err(error) => refused(error),
             },
@@ -131,18 +136,23 @@ impl Shard {
             Progress::Disk(range) => {
                 let room = entry.info.id;
                 self.read_then(caller, room, range, move |shard, page| {
+                    // Rights may have changed while the disk was read.
+                    let Found::Entry(entry) = shard.check_entry(caller, again)? else {
+                        return Err(BrokerError::UnknownRoom.into());
+                    };
                     let last = page.records.last().map_or(range.from - 1, |record| record.offset);
                     let want = Want::Since(Position { epoch: page.bounds.epoch, offset: last });
-                    let entry = Entry { want, ..entry };
+                    let entry = Entry { want, ..*entry };
                     match shard.enter(caller, &entry, budget, page.records.clone())? {
                         Progress::Answered(subscribed) => Ok(Some((*subscribed).into())),
-                        Progress::Disk(_) => {
+                        Progress::Disk(_) | Progress::Spent => {
                             Ok(Some(shard.subscribed(caller, &entry, &page.bounds, &page.records, true).into()))
                         }
                     }
                 })?;
                 Ok(None)
             }
+            Progress::Spent => Ok(None),
         }
     }
 
@@ -266,7 +276,7 @@ impl Shard {
 
     /// The session may no longer be seen in a room, nor see who is.
     pub(super) fn hide(&mut self, caller: Caller, room: RoomId) {
-        let (broker, now_ms) = (self.shared.broker.clone(), self.clock.now_ms());
+        let (broker, now_ms) = (self.shared.broker.clone(), self.clock.steady_ms());
         let Some(session) = self.session(caller.slot, caller.generation) else { return };
         let Some(subscription) = session.unsubscribe(room) else { return };
         broker.leave(&subscription.room, &session.identity, now_ms, true);
@@ -296,93 +306,14 @@ impl Shard {
             }
         }
     }
+}
 
-    // ---- what must be waited for ----------------------------------------------------------------------------------
-
-    /// Creates the room, then does the command.
-    pub(super) fn create_then(&mut self, caller: Caller, name: String, command: Command) -> Answer {
-        let (me, broker) = (self.me.clone(), self.shared.broker.clone());
-        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
-        let e2ee = session.identity.grants.e2ee(&name);
-        self.take_disk_place(caller)?;
-        tokio::task::spawn_local(async move {
-            let created = broker.ensure(&name, e2ee).await;
-            let Some(shard) = me.upgrade() else { return };
-            let mut shard = shard.borrow_mut();
-            shard.give_back_disk_place(caller);
-            let answer = match created {
-                Ok(_) => shard.on_command(caller, command),
-                Err(error) => Err(error.into()),
-            };
-            shard.answer(caller, answer);
-            shard.flush();
-        });
-        Ok(None)
-    }
-
-    /// Reads the message that a publish relates to, then publishes.
-    pub(super) fn read_target_then(
-        &mut self,
-        caller: Caller,
-        room: RoomId,
-        offset: u64,
-        command: v1::Publish,
-    ) -> Result<(), BrokerError> {
-        let read = move |broker: &Broker| broker.read_target(room, offset);
-        self.block_then(caller, read, move |shard, target: Target| shard.publish(caller, command, &target))
-    }
-
-    fn read_then(
-        &mut self,
-        caller: Caller,
-        room: RoomId,
-        range: ReadRange,
-        then: impl FnOnce(&mut Shard, Page) -> Answer + 'static,
-    ) -> Result<(), BrokerError> {
-        self.block_then(caller, move |broker: &Broker| broker.read(room, range), then)
-    }
-
-    /// Does something that blocks on another thread, then goes on here and answers.
-    fn block_then<T: Send + 'static>(
-        &mut self,
-        caller: Caller,
-        block: impl FnOnce(&Broker) -> Result<T, BrokerError> + Send + 'static,
-        then: impl FnOnce(&mut Shard, T) -> Answer + 'static,
-    ) -> Result<(), BrokerError> {
-        self.take_disk_place(caller)?;
-        let (me, broker) = (self.me.clone(), self.shared.broker.clone());
-        tokio::task::spawn_local(async move {
-            let done = tokio::task::spawn_blocking(move || block(&broker)).await;
-            let Some(shard) = me.upgrade() else { return };
-            let mut shard = shard.borrow_mut();
-            shard.give_back_disk_place(caller);
-            let answer = match done {
-                Ok(Ok(value)) => then(&mut shard, value),
-                Ok(Err(error)) => Err(error.into()),
-                Err(_) => Err(BrokerError::Unreadable.into()),
-            };
-            shard.answer(caller, answer);
-            shard.flush();
-        });
-        Ok(())
-    }
-
-    fn take_disk_place(&mut self, caller: Caller) -> Result<(), BrokerError> {
-        const RETRY_MS: u32 = 50;
-        match self.session(caller.slot, caller.generation) {
-            Some(session) if session.disk_reads < DISK_READS_MAX => {
-                session.disk_reads += 1;
-                Ok(())
-            }
-            _ => Err(BrokerError::RateLimited(RETRY_MS)),
-        }
-    }
-
-    fn give_back_disk_place(&mut self, caller: Caller) {
-        if let Some(session) = self.session(caller.slot, caller.generation) {
-            session.disk_reads = session.disk_reads.saturating_sub(1);
-        }
-    }
+/// About what an answer takes in the reply, bytes: payloads and a round figure for all that surrounds them.
+fn cost(subscribed: &v1::Subscribed) -> usize {
+    const AROUND: usize = 256;
+    let messages = subscribed.messages.iter().map(|message| message.payload.len() + AROUND);
+    let members = subscribed.presence.iter().flat_map(|presence| &presence.members);
+    AROUND / 4 + messages.sum::<usize>() + members.map(|member| member.state.len() + AROUND).sum::<usize>()
 }
 
 fn history_page(info: &RoomInfo, page: &Page) -> Reply {

@@ -1,7 +1,9 @@
 //! The time of a shard. Seconds come from its own ticks, so that asking is free and a jump of the machine's clock
-//! disconnects nobody; wall-clock milliseconds are for tokens and messages.
+//! disconnects nobody; so do the milliseconds that paces and leases are counted in. Wall-clock milliseconds are for
+//! tokens and messages.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::LazyLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// A shard's clock.
 #[derive(Debug)]
@@ -25,6 +27,11 @@ impl Clock {
         self.second
     }
 
+    /// Steady milliseconds, the same for all shards.
+    pub fn steady_ms(&self) -> u64 {
+        steady_ms()
+    }
+
     /// Wall clock, milliseconds since 1970.
     pub fn now_ms(&self) -> u64 {
         now_ms()
@@ -34,4 +41,10 @@ impl Clock {
 /// Wall clock, milliseconds since 1970.
 pub fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Milliseconds that never jump, since some moment before the first call.
+pub fn steady_ms() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_millis() as u64 + 1_000_000
 }

@@ -159,6 +159,11 @@ impl Codec {
         Ok(Some(arrival))
     }
 
+    /// Whether a message has begun whose end has not arrived.
+    pub fn is_midway(&self) -> bool {
+        self.fragments > 0 || !self.partial.is_empty()
+    }
+
     fn context(&mut self) -> &mut WebSocketContext {
         self.context.get_or_insert_with(|| {
             let config = WebSocketConfig::default()

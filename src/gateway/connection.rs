@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 use super::admission::{ConnectionPlace, PendingPlace};
 use super::codec::{self, Codec, Fault};
 use super::outbox::{Outbox, Written};
+use super::rate_limit::Bucket;
 use super::session::Session;
 
 /// Where a connection is in its life.
@@ -50,10 +51,25 @@ pub struct Connection {
     pub heard_s: u64,
     /// When it began, or began to close, seconds of the shard's clock.
     pub stage_since_s: u64,
+    /// Since when a message is under way whose end has not arrived, seconds of the shard's clock.
+    pub unfinished_since_s: Option<u64>,
+    /// Pings and pongs.
+    pub controls: Bucket,
     /// The task that waits for the socket to become readable.
     pub reader: Option<AbortHandle>,
+    /// The task that waits for the socket to become writable, the last one if there were several.
+    pub writer: Option<AbortHandle>,
     /// Given back when the connection ends.
     pub _place: ConnectionPlace,
+}
+
+impl Drop for Connection {
+    /// The tasks hold the socket: it is closed only when they have ended too.
+    fn drop(&mut self) {
+        for task in [&self.reader, &self.writer].into_iter().flatten() {
+            task.abort();
+        }
+    }
 }
 
 impl Connection {
@@ -93,7 +109,12 @@ impl Connection {
         let before = self.outbox.bytes();
         let written = self.outbox.write(&self.socket, gather)?;
         match written {
-            Written::All => self.blocked_since_s = None,
+            Written::All => {
+                if self.blocked_since_s.take().is_some() && self.is_closing() {
+                    // The close frame, if there is one, went out only now.
+                    self.stage_since_s = now_s;
+                }
+            }
             Written::Blocked if self.outbox.bytes() < before => self.blocked_since_s = Some(now_s),
             Written::Blocked => {
                 self.blocked_since_s.get_or_insert(now_s);

@@ -17,7 +17,7 @@ use crate::auth::{GuestError, Identity, Permission, TokenError};
 use crate::broker::{self, Author, BrokerError, Submitted, Target};
 use crate::journal::{Done, Outcome, RoomInfo, Ticket};
 
-/// Commands refused for their pace, one after the other, after which the connection is closed.
+/// Commands refused for their pace beyond those accepted, after which the connection is closed.
 const REFUSALS_MAX: u32 = 2_000;
 
 /// A command that waits for the journal.
@@ -47,7 +47,8 @@ impl Shard {
     /// A whole WebSocket message.
     pub(super) fn on_message(&mut self, slot: u32, generation: u32, message: Bytes, is_text: bool) {
         let Some(encoding) = self.get(slot, generation).map(|connection| connection.encoding) else { return };
-        if encoding.is_text() != is_text {
+        // A message without a frame is no message; it would be the cheapest of floods.
+        if encoding.is_text() != is_text || message.is_empty() {
             return self.close(slot, generation, CloseCode::BadFrame);
         }
         for (count, frame) in encoding.decode::<v1::ClientFrame>(message).enumerate() {
@@ -62,13 +63,14 @@ impl Shard {
                 Ok(frame) => self.on_frame(slot, generation, frame),
                 Err(_) => return self.close(slot, generation, CloseCode::BadFrame),
             }
+            self.relieve(slot, generation);
         }
     }
 
     fn on_frame(&mut self, slot: u32, generation: u32, frame: v1::ClientFrame) {
         self.tally.commands += 1;
         let caller = Caller { slot, generation, id: frame.id };
-        let (rate, now_ms) = (self.shared.config.commands_per_second, self.clock.now_ms());
+        let (rate, now_ms) = (self.shared.config.commands_per_second, self.clock.steady_ms());
         let Some(session) = self.session(slot, generation) else { return };
         if let Err(wait_ms) = session.commands.take(rate, now_ms)
             && !crate::sabotage::is("no_limits")
@@ -79,7 +81,7 @@ impl Shard {
             }
             return self.answer(caller, Err(BrokerError::RateLimited(wait_ms).into()));
         }
-        session.refusals = 0;
+        session.refusals = session.refusals.saturating_sub(1);
         let Some(command) = frame.body else {
             return self.answer(caller, Err(v1::Error::new(ErrorCode::BadCommand)));
         };
@@ -130,6 +132,9 @@ impl Shard {
         let caller = Caller { slot, generation, id: frame.id };
         let result = match frame.body {
             Some(Command::Connect(_)) if frame.id == 0 => Err(v1::Error::new(ErrorCode::IdRequired)),
+            Some(Command::Connect(command)) if command.rooms.len() > self.shared.config.rooms_per_connection => {
+                Err(BrokerError::TooManyRooms(self.shared.config.rooms_per_connection).into())
+            }
             Some(Command::Connect(command)) => self.identify(caller, &command).map(|known| (known, command.rooms)),
             _ => Err(v1::Error::new(ErrorCode::NotConnected)),
         };
@@ -212,13 +217,13 @@ impl Shard {
         if self.is_draining {
             return Err(BrokerError::ShuttingDown.into());
         }
-        let (shared, now_ms) = (self.shared.clone(), self.clock.now_ms());
+        let (shared, now_ms, steady_ms) = (self.shared.clone(), self.clock.now_ms(), self.clock.steady_ms());
         let is_first_try = matches!(target, Target::NotRead);
         let ticket = self.ticket();
         let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
         if is_first_try && !crate::sabotage::is("no_limits") {
             let rate = shared.config.publishes_per_second;
-            session.publishes.take(rate, now_ms).map_err(BrokerError::RateLimited)?;
+            session.publishes.take(rate, steady_ms).map_err(BrokerError::RateLimited)?;
         }
         if session.in_flight >= IN_FLIGHT_MAX {
             return Err(BrokerError::Overloaded.into());
@@ -296,7 +301,7 @@ impl Shard {
     }
 
     fn signal(&mut self, caller: Caller, command: v1::Signal) -> Answer {
-        let (shared, now_ms) = (self.shared.clone(), self.clock.now_ms());
+        let (shared, now_ms) = (self.shared.clone(), self.clock.steady_ms());
         let key = self.key(caller.slot, caller.generation);
         let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
         session.signals.take(shared.config.signals_per_second, now_ms).map_err(BrokerError::RateLimited)?;
@@ -315,6 +320,9 @@ impl Shard {
     fn presence(&mut self, caller: Caller, command: &v1::Presence) -> Answer {
         let shared = self.shared.clone();
         let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        if command.users.len() > shared.broker.config().presence_list_max {
+            return Err(BrokerError::BadCommand("Ask for fewer users at once.").into());
+        }
         let info = known(&shared.broker, &session.identity, &command.room, Permission::Presence)?;
         Ok(Some(shared.broker.presence(&info, &command.users).into()))
     }
@@ -329,8 +337,10 @@ impl Shard {
     }
 
     fn read(&mut self, caller: Caller, command: &v1::Read) -> Answer {
-        let (shared, ticket) = (self.shared.clone(), self.ticket());
+        let (shared, ticket, now_ms) = (self.shared.clone(), self.ticket(), self.clock.steady_ms());
         let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
+        // A marker is stored and told to the room, as a message is.
+        session.publishes.take(shared.config.publishes_per_second, now_ms).map_err(BrokerError::RateLimited)?;
         if session.in_flight >= IN_FLIGHT_MAX {
             return Err(BrokerError::Overloaded.into());
         }

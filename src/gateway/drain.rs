@@ -39,7 +39,8 @@ pub async fn run(shard: Weak<RefCell<Shard>>) {
 }
 
 impl Shard {
-    fn send_away(&mut self, slot: u32, generation: u32) {
+    /// Tells one connection to go.
+    pub(super) fn send_away(&mut self, slot: u32, generation: u32) {
         let jitter_ms = self.shared.config.drain_jitter_ms as u32;
         let closing = v1::Closing {
             code: CloseCode::Draining.number().into(),

@@ -32,6 +32,11 @@ use crate::broker::{Delivery, Inbox};
 const REQUEST_BYTES_MAX: usize = 16 << 10;
 /// Threads of one shard for reads from disk.
 const DISK_THREADS: usize = 4;
+/// Deliveries done in one turn: enough to gather many frames into one write, few enough that nobody waits for long.
+const DELIVERIES_PER_TURN: usize = 512;
+/// A connection that stays with HTTP is ended after this, however busy it is, because it holds a place among those that
+/// have not said who they are.
+const HTTP_LIFETIME: Duration = Duration::from_secs(60);
 /// A shard that is not empty this long after the order to drain ends all the same.
 const DRAIN: Duration = Duration::from_secs(10);
 /// When accepting fails, for want of descriptors say, this is waited before the next try.
@@ -91,14 +96,14 @@ fn run(index: u16, listener: TcpListener, shared: Arc<Shared>, inbox: &Inbox, ro
         let mut deliveries = Vec::new();
         while !shard.borrow().is_draining() {
             inbox.take(&mut deliveries).await;
-            shard.borrow_mut().on_deliveries(&mut deliveries);
+            work_off(&shard, &mut deliveries).await;
         }
         accepting.abort();
         // What is committed while the shard drains still has its answers and pushes to go out.
         let ending = async {
             while !shard.borrow().is_empty() {
                 tokio::select! {
-                    () = inbox.take(&mut deliveries) => shard.borrow_mut().on_deliveries(&mut deliveries),
+                    () = inbox.take(&mut deliveries) => work_off(&shard, &mut deliveries).await,
                     () = tokio::time::sleep(Duration::from_millis(20)) => {}
                 }
             }
@@ -108,6 +113,16 @@ fn run(index: u16, listener: TcpListener, shared: Arc<Shared>, inbox: &Inbox, ro
         }
         ticking.abort();
     });
+}
+
+/// Does what came through the inbox, some at a time: after each part everything is written, and the shard's other tasks
+/// get their turn.
+async fn work_off(shard: &RefCell<Shard>, deliveries: &mut Vec<Delivery>) {
+    let mut deliveries = deliveries.drain(..);
+    while deliveries.len() > 0 {
+        shard.borrow_mut().on_deliveries(deliveries.by_ref().take(DELIVERIES_PER_TURN));
+        tokio::task::yield_now().await;
+    }
 }
 
 async fn tick(shard: Rc<RefCell<Shard>>) {
@@ -162,8 +177,8 @@ async fn serve(
         .max_buf_size(REQUEST_BYTES_MAX)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
-    // A request that was broken off has nobody left to tell.
-    let _ = connection.await;
+    // A request that was broken off has nobody left to tell. An upgraded socket has left this task by then.
+    let _ = tokio::time::timeout(HTTP_LIFETIME, connection).await;
 }
 
 async fn respond(

@@ -3,13 +3,13 @@
 /// Allows `rate` per second sustained and twice as many in a burst.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket {
-    /// When the bucket was or will be full, in parts of a millisecond since 1970: the generic cell rate
+    /// When the bucket was or will be full, in parts of a steady millisecond: the generic cell rate
     /// algorithm (ITU-T I.371), where one number is the whole state.
     full_at: u64,
 }
 
-/// Parts of a millisecond that a bucket counts in: exact to 0.1 % at a million per second, and 1970 plus five centuries
-/// still fits.
+/// Parts of a millisecond that a bucket counts in: exact to 0.1 % at a million per second, and centuries of uptime
+/// fit.
 const PARTS: u64 = 1 << 20;
 /// A burst is this many seconds' worth.
 const BURST_S: u64 = 2;
@@ -27,8 +27,8 @@ impl Bucket {
     pub fn take(&mut self, rate: u32, now_ms: u64) -> Result<(), u32> {
         let now = now_ms * PARTS;
         let cost = (1_000 * PARTS).div_ceil(u64::from(rate.max(1)));
-        let full_at = self.full_at.max(now) + cost;
         let limit = now + BURST_S * 1_000 * PARTS;
+        let full_at = self.full_at.max(now) + cost;
         if full_at > limit {
             return Err(((full_at - limit).div_ceil(PARTS)) as u32);
         }

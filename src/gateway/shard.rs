@@ -5,7 +5,6 @@
 //! connection that got something is written to once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -18,27 +17,20 @@ use super::admission::{Admission, ConnectionPlace, PendingPlace};
 use super::clock::Clock;
 use super::codec::{self, Arrival, Codec};
 use super::config::GatewayConfig;
-use super::connection::{Connection, Stage, close_for, framed};
+use super::connection::{Connection, Stage, close_for};
 use super::counters::{Counters, Tally};
 use super::dispatch::Pending;
 use super::heartbeat::Wheel;
 use super::outbox::{Outbox, Written};
+use super::rate_limit::Bucket;
 use super::session::{Session, Subscription};
 use crate::auth::Auth;
-use crate::broker::{Audience, Broker, Budget, Delivery, Push, SessionKey, Start, Want};
-use crate::journal::{Position, RoomId};
+use crate::broker::{Audience, Broker, SessionKey};
 
 /// What one read takes from a socket, bytes; shared by all connections of the shard.
 const READ_BYTES: usize = 64 << 10;
-/// How long the other side may take to answer a close frame, seconds.
-const CLOSING_S: u64 = 2;
-/// A connection that has not authenticated is looked at this often, seconds, so that one that does comes into the
-/// rhythm of its heartbeat and its token soon after.
-const PENDING_LOOK_S: u64 = 1;
-/// A client is told that its token ends this long before, milliseconds.
-const TOKEN_WARNING_MS: u64 = 60_000;
-/// Beyond two heartbeats a silent connection has this long, seconds.
-const HEARTBEAT_GRACE_S: u64 = 5;
+/// Pings and pongs per second of one connection, sustained; twice as many in a burst.
+const CONTROLS_PER_SECOND: u32 = 50;
 
 /// What all shards share.
 pub struct Shared {
@@ -85,12 +77,12 @@ pub struct Shard {
     /// For the tasks that a shard starts for itself.
     pub(super) me: Weak<RefCell<Shard>>,
     generations: u32,
-    dirty: Vec<u32>,
+    pub(super) dirty: Vec<u32>,
     /// Connections to look at every second: those that are blocked or closing.
-    watched: Vec<(u32, u32)>,
-    wheel: Wheel<(u32, u32)>,
+    pub(super) watched: Vec<(u32, u32)>,
+    pub(super) wheel: Wheel<(u32, u32)>,
     read_buffer: Vec<u8>,
-    gather: Vec<u8>,
+    pub(super) gather: Vec<u8>,
 }
 
 impl Shard {
@@ -147,15 +139,25 @@ impl Shard {
             blocked_since_s: None,
             heard_s: self.clock.second(),
             stage_since_s: self.clock.second(),
+            unfinished_since_s: None,
+            controls: Bucket::new(),
             reader: None,
+            writer: None,
             _place: place,
         };
         let slot = self.connections.insert(Box::new(connection)) as u32;
-        self.wheel.schedule((slot, generation), PENDING_LOOK_S);
+        self.wheel.schedule((slot, generation), super::rounds::PENDING_LOOK_S);
         self.tally.opened += 1;
         if !early.is_empty() {
             self.on_bytes(slot, generation, &early);
             self.flush();
+        }
+        if self.is_draining {
+            self.send_away(slot, generation);
+            self.flush();
+        }
+        if self.get(slot, generation).is_none() {
+            return;
         }
         let me = self.me.clone();
         let reader = tokio::task::spawn_local(async move {
@@ -164,6 +166,8 @@ impl Shard {
                 if !shard.borrow_mut().on_readable(slot, generation, &socket) {
                     return;
                 }
+                // A socket that never runs dry must not keep the others waiting.
+                tokio::task::yield_now().await;
             }
         });
         if let Some(connection) = self.get(slot, generation) {
@@ -206,24 +210,31 @@ impl Shard {
     }
 
     fn on_bytes(&mut self, slot: u32, generation: u32, mut input: &[u8]) {
-        let (second, mut controls) = (self.clock.second(), 0u32);
+        let (second, steady_ms) = (self.clock.second(), self.clock.steady_ms());
         loop {
             let Some(connection) = self.get(slot, generation) else { return };
             connection.heard_s = second;
             let mut replies = Vec::new();
             let arrival = connection.codec.next(&mut input, &mut replies);
+            let controls_fit = !matches!(arrival, Some(Ok(Arrival::Control)))
+                || connection.controls.take(CONTROLS_PER_SECOND, steady_ms).is_ok();
             if !replies.is_empty() {
                 connection.outbox.push(replies.into(), 1);
-                self.mark_dirty(slot);
+                if !std::mem::replace(&mut connection.is_dirty, true) {
+                    self.dirty.push(slot);
+                }
             }
+            let Some(connection) = self.get(slot, generation) else { return };
             match arrival {
-                None => return,
+                None => {
+                    let since_s = connection.unfinished_since_s.unwrap_or(second);
+                    connection.unfinished_since_s = connection.codec.is_midway().then_some(since_s);
+                    return;
+                }
                 Some(Ok(Arrival::Binary(message))) => self.on_message(slot, generation, message, false),
                 Some(Ok(Arrival::Text(message))) => self.on_message(slot, generation, message, true),
                 Some(Ok(Arrival::Control)) => {
-                    controls += 1;
-                    // A kernel buffer full of pings is an attack on the replies.
-                    if controls > self.shared.config.commands_per_second {
+                    if !controls_fit && !connection.is_closing() {
                         self.close(slot, generation, CloseCode::Flood);
                     }
                 }
@@ -304,31 +315,30 @@ impl Shard {
         let Subscription { room, presence, .. } = subscription;
         self.audience.remove(room.info.id, slot);
         if *presence {
-            self.shared.broker.leave(room, identity, self.clock.now_ms(), clean);
+            self.shared.broker.leave(room, identity, self.clock.steady_ms(), clean);
         }
         self.shared.broker.release(room, self.index);
     }
 
     /// Ends a connection at once.
-    fn end(&mut self, slot: u32, generation: u32) {
+    pub(super) fn end(&mut self, slot: u32, generation: u32) {
         if self.get(slot, generation).is_none() {
             return;
         }
         if let Some(session) = self.take_session(slot, generation) {
             self.end_session(slot, *session, false);
         }
-        let connection = self.connections.remove(slot as usize);
-        if let Some(reader) = &connection.reader {
-            reader.abort();
-        }
+        self.connections.remove(slot as usize);
         self.tally.ended += 1;
     }
 
     /// Ends a connection once what waits is written, or after a moment.
     fn end_after_flush(&mut self, slot: u32, generation: u32) {
         let second = self.clock.second();
+        if let Some(session) = self.take_session(slot, generation) {
+            self.end_session(slot, *session, false);
+        }
         let Some(connection) = self.get(slot, generation) else { return };
-        connection.stage = Stage::Closing;
         connection.stage_since_s = second;
         let mut gather = std::mem::take(&mut self.gather);
         let Some(connection) = self.get(slot, generation) else { return };
@@ -340,246 +350,10 @@ impl Shard {
         }
     }
 
-    // ---- writing --------------------------------------------------------------------------------------------------
-
-    pub(super) fn mark_dirty(&mut self, slot: u32) {
-        if let Some(connection) = self.connections.get_mut(slot as usize)
-            && !std::mem::replace(&mut connection.is_dirty, true)
-        {
-            self.dirty.push(slot);
-        }
-    }
-
-    /// Writes to every connection that has something new.
-    pub(super) fn flush(&mut self) {
-        while !self.dirty.is_empty() {
-            for slot in std::mem::take(&mut self.dirty) {
-                if let Some(connection) = self.connections.get_mut(slot as usize) {
-                    connection.is_dirty = false;
-                    let generation = connection.generation;
-                    // A blocked connection has a task that writes as soon as the socket takes more.
-                    if connection.blocked_since_s.is_none() {
-                        self.write(slot, generation);
-                    }
-                    self.check_bounds(slot, generation);
-                }
-            }
-        }
-        self.tally.publish(&self.shared.counters);
-    }
-
-    /// Writes; false when nothing more is to be written for now.
-    fn write(&mut self, slot: u32, generation: u32) -> bool {
-        let second = self.clock.second();
-        let mut gather = std::mem::take(&mut self.gather);
-        let Some(connection) = self.get(slot, generation) else { return false };
-        let was_blocked = connection.blocked_since_s.is_some();
-        let written = connection.write(&mut gather, second);
-        self.gather = gather;
-        match written {
-            Ok(Written::All) => false,
-            Ok(Written::Blocked) => {
-                if !was_blocked {
-                    self.write_when_possible(slot, generation);
-                }
-                true
-            }
-            Err(_) => {
-                self.end(slot, generation);
-                false
-            }
-        }
-    }
-
-    fn write_when_possible(&mut self, slot: u32, generation: u32) {
-        let Some(connection) = self.get(slot, generation) else { return };
-        let (socket, me) = (connection.socket.clone(), self.me.clone());
-        self.watched.push((slot, generation));
-        tokio::task::spawn_local(async move {
-            while socket.writable().await.is_ok() {
-                let Some(shard) = me.upgrade() else { return };
-                if !shard.borrow_mut().write(slot, generation) {
-                    return;
-                }
-            }
-        });
-    }
-
-    /// The slow-consumer policy: who has more waiting than allowed is closed, and resumes from the log.
-    fn check_bounds(&mut self, slot: u32, generation: u32) {
-        if crate::sabotage::is("unbounded_outbox") {
-            return;
-        }
-        let GatewayConfig { outbox_count, outbox_bytes, .. } = self.shared.config;
-        if self.get(slot, generation).is_some_and(|c| !c.is_closing() && c.outbox.is_over(outbox_count, outbox_bytes)) {
-            self.tally.slow_consumers += 1;
-            self.close(slot, generation, CloseCode::SlowConsumer);
-        }
-    }
-
-    // ---- deliveries -----------------------------------------------------------------------------------------------
-
-    /// Does what came through the inbox.
-    pub fn on_deliveries(&mut self, deliveries: &mut Vec<Delivery>) {
-        let mut rooms: Vec<(RoomId, Vec<Arc<Push>>)> = Vec::new();
-        let mut places: HashMap<RoomId, usize> = HashMap::new();
-        for delivery in deliveries.drain(..) {
-            match delivery {
-                Delivery::Push(push) => {
-                    let room = push.room();
-                    match rooms.last_mut() {
-                        Some((last, pushes)) if *last == room => pushes.push(push),
-                        _ => {
-                            let place = *places.entry(room).or_insert(rooms.len());
-                            match rooms.get_mut(place) {
-                                Some((_, pushes)) => pushes.push(push),
-                                None => rooms.push((room, vec![push])),
-                            }
-                        }
-                    }
-                }
-                Delivery::Outcome(outcome) => self.on_outcome(outcome),
-                Delivery::Lost => self.bring_all_up(),
-                Delivery::Drain => self.drain(),
-            }
-        }
-        for (room, pushes) in rooms {
-            self.offer(room, &pushes);
-        }
-        self.flush();
-    }
-
-    fn offer(&mut self, room: RoomId, pushes: &[Arc<Push>]) {
-        let Self { audience, connections, dirty, tally, .. } = self;
-        let lagging = audience.offer(room, pushes, framed, |slot, bytes, frames| {
-            let Some(connection) = connections.get_mut(slot as usize) else { return };
-            connection.outbox.push(bytes.clone(), frames);
-            tally.deliveries += frames as u64;
-            if !std::mem::replace(&mut connection.is_dirty, true) {
-                dirty.push(slot);
-            }
-        });
-        for slot in lagging {
-            self.bring_up(room, slot);
-        }
-    }
-
-    /// Pushes were shed: everybody who missed messages gets them from the log.
-    fn bring_all_up(&mut self) {
-        let rooms: Vec<_> = self.audience.rooms().map(|room| room.info.id).collect();
-        for room in rooms {
-            let Ok(bounds) = self.shared.broker.bounds(room) else { continue };
-            for slot in self.audience.behind(room, bounds.last) {
-                self.bring_up(room, slot);
-            }
-        }
-    }
-
-    /// Gives a subscriber what it missed, from memory; one that missed more is closed and resumes.
-    fn bring_up(&mut self, room: RoomId, slot: u32) {
-        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let (generation, encoding) = (connection.generation, connection.encoding);
-        let Some(next) = self.audience.next_mut(room, slot) else { return };
-        let (broker, budget) = (&self.shared.broker, self.shared.broker.page_budget());
-        let Ok(bounds) = broker.bounds(room) else { return };
-        let since = Want::Since(Position { epoch: bounds.epoch, offset: *next - 1 });
-        match broker.start(room, since, Budget { count: usize::MAX, bytes: budget.bytes }) {
-            Ok(Start::Attached { records, next: now_next, .. }) => {
-                *next = now_next;
-                let name = connection.session().and_then(|s| s.subscription(room)).map(|s| s.room.info.name.clone());
-                for record in records {
-                    let push = Push::message(room, name.clone().unwrap_or_default(), record);
-                    connection.outbox.push(push.form(encoding, framed).clone(), 1);
-                }
-                self.mark_dirty(slot);
-            }
-            _ => {
-                self.tally.slow_consumers += 1;
-                self.close(slot, generation, CloseCode::SlowConsumer);
-            }
-        }
-    }
-
-    // ---- time -----------------------------------------------------------------------------------------------------
-
-    /// A second went by.
-    pub fn on_second(&mut self) {
-        self.clock.tick();
-        for (slot, generation) in self.wheel.tick() {
-            if let Some(wait_s) = self.look_at(slot, generation) {
-                self.wheel.schedule((slot, generation), wait_s);
-            }
-        }
-        let second = self.clock.second();
-        let stall_s = self.shared.config.outbox_stall_ms.div_ceil(1_000);
-        for (slot, generation) in std::mem::take(&mut self.watched) {
-            let Some(connection) = self.get(slot, generation) else { continue };
-            if connection.is_closing() {
-                match second >= connection.stage_since_s + CLOSING_S {
-                    true => self.end(slot, generation),
-                    false => self.watched.push((slot, generation)),
-                }
-            } else if let Some(since_s) = connection.blocked_since_s {
-                if second >= since_s + stall_s {
-                    self.tally.slow_consumers += 1;
-                    // Puts it back on the list, as closing.
-                    self.close(slot, generation, CloseCode::SlowConsumer);
-                } else {
-                    self.watched.push((slot, generation));
-                }
-            }
-        }
-        self.flush();
-    }
-
-    /// A connection's turn in the wheel: when to look again, seconds; `None` when it need not be looked at any more.
-    fn look_at(&mut self, slot: u32, generation: u32) -> Option<u64> {
-        let (second, now_ms) = (self.clock.second(), self.clock.now_ms());
-        let heartbeat_s = self.shared.config.heartbeat_ms.div_ceil(1_000);
-        let dead_s = 2 * heartbeat_s + HEARTBEAT_GRACE_S;
-        let timeout_s = self.shared.config.connect_timeout_ms.div_ceil(1_000);
-        let connection = self.get(slot, generation)?;
-        let silence_s = second.saturating_sub(connection.heard_s);
-        let session = match &mut connection.stage {
-            Stage::Closing => return None,
-            Stage::Pending(_) => {
-                if second < connection.stage_since_s + timeout_s {
-                    return Some(PENDING_LOOK_S);
-                }
-                self.close(slot, generation, CloseCode::ConnectTimeout);
-                return None;
-            }
-            Stage::Live(session) => session,
-        };
-        let left_ms = session.identity.expires_ms.saturating_sub(now_ms);
-        if left_ms == 0 || silence_s >= dead_s {
-            let code = if left_ms == 0 { CloseCode::TokenEnded } else { CloseCode::HeartbeatTimeout };
-            self.close(slot, generation, code);
-            return None;
-        }
-        let mut wait_s =
-            if silence_s >= heartbeat_s { heartbeat_s.min(dead_s - silence_s) } else { heartbeat_s - silence_s };
-        if left_ms <= TOKEN_WARNING_MS {
-            wait_s = wait_s.min(left_ms.div_ceil(1_000));
-            if !std::mem::replace(&mut session.warned, true) {
-                let frame = v1::ServerFrame::push(v1::TokenExpiring { expires_ms: session.identity.expires_ms });
-                connection.push(&frame);
-                self.mark_dirty(slot);
-            }
-        } else {
-            wait_s = wait_s.min((left_ms - TOKEN_WARNING_MS).div_ceil(1_000));
-        }
-        if silence_s >= heartbeat_s
-            && let Some(connection) = self.get(slot, generation)
-        {
-            connection.outbox.push(codec::ping(), 1);
-            self.mark_dirty(slot);
-        }
-        Some(wait_s)
-    }
+    // ---- the end --------------------------------------------------------------------------------------------------
 
     /// Begins to drain: no new publishes; those under way get their answer; then everybody is told to go.
-    fn drain(&mut self) {
+    pub(super) fn drain(&mut self) {
         self.is_draining = true;
         let me = self.me.clone();
         tokio::task::spawn_local(async move { super::drain::run(me).await });

@@ -120,9 +120,13 @@ pub fn full() -> Response<Body> {
     response
 }
 
-/// Loopback addresses and everything else look the same; IPv4 mapped into IPv6 counts as IPv4.
+/// What counts as one address: IPv4 mapped into IPv6 as IPv4, and IPv6 by its first 64 bits, which is what one
+/// customer is given.
 pub fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::from(std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        address => address,
+    }
 }
 
 #[cfg(test)]

@@ -329,3 +329,78 @@ async fn what_rights_do_not_allow() {
         assert!(user::is(&bob.refused(subscribe(room)).await, ErrorCode::BadName), "{room:?}");
     }
 }
+
+/// A goodbye in the same segment as the request must not leave the socket behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_with_the_request_leaves_nothing_behind() {
+    let server = Server::start().await;
+    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("it runs").count();
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        server.address()
+    );
+    let goodbye = [request.as_bytes(), &[0x88, 0x82, 0, 0, 0, 0, 3, 232]].concat();
+    let before = descriptors();
+    let mut sockets = Vec::new();
+    for _ in 0..50 {
+        let mut socket = TcpStream::connect(server.address()).await.expect("the port is open");
+        socket.write_all(&goodbye).await.expect("it takes bytes");
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(DEADLINE, socket.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "the server does not close");
+        assert!(answer.starts_with(b"HTTP/1.1 101"));
+        // Held open on this side, so that only the server's own end counts.
+        sockets.push(socket);
+    }
+    assert!(descriptors() < before + 10, "{before} descriptors became {}", descriptors());
+}
+
+/// Empty messages and endless pings cost next to nothing to send; they are ended, and nobody waits meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cheap_floods_end() {
+    let server = Server::start().await;
+    let mut witness = User::connect(&server, "witness").await;
+    let token = user::token(&server, "mallory", "*", user::ALL);
+    let messages = vec![connect(Encoding::Protobuf, &token), Message::binary(Vec::new())];
+    assert_eq!(close_code(&server, Encoding::Protobuf, messages).await, CloseCode::BadFrame.number());
+    let rooms = vec![v1::Subscribe { room: "room".into(), last: 200, ..Default::default() }; 1_001];
+    let command = v1::Connect { token, rooms, ..Default::default() };
+    let bytes = Encoding::Protobuf.encode(&v1::ClientFrame::new(1, command));
+    let code = close_code(&server, Encoding::Protobuf, vec![Message::binary(bytes)]).await;
+    assert_eq!(code, CloseCode::NotAuthenticated.number());
+    let users = vec!["x".to_owned(); 501];
+    let error = witness.refused(v1::Presence { room: "witness".into(), users }).await;
+    assert!(user::is(&error, ErrorCode::BadCommand), "{error:?}");
+    others_notice_nothing(&server, &mut witness).await;
+}
+
+/// One message of commands with long answers: the server writes and checks between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_histories_at_once() {
+    let server = Server::start().await;
+    let mut ann = User::connect(&server, "ann").await;
+    let text = "x".repeat(60 << 10);
+    for n in 0..2 {
+        ann.publish("room", &format!("{n}"), &text).await;
+    }
+    let before = resident_bytes(server.pid());
+    let token = user::token(&server, "mallory", "*", user::ALL);
+    let mut socket = user::open(&server, Encoding::Protobuf).await;
+    socket.send(connect(Encoding::Protobuf, &token)).await.expect("the socket is open");
+    for _ in 0..16 {
+        let mut bytes = Vec::new();
+        for id in 2..130 {
+            let history = v1::History { room: "room".into(), ..Default::default() };
+            Encoding::Protobuf.encode_into(&v1::ClientFrame::new(id, history), &mut bytes);
+        }
+        if socket.send(Message::binary(bytes)).await.is_err() {
+            break;
+        }
+    }
+    // It reads nothing, so it is closed; what the server held for it stays near the bound of one outbox.
+    let ended = async { while crate::guarantees::metric(&server, "konvert_slow_consumers_total").await != Ok(1.0) {} };
+    tokio::time::timeout(DEADLINE, ended).await.expect("the reader is closed");
+    let grown = resident_bytes(server.pid()).saturating_sub(before);
+    assert!(grown < 32 << 20, "memory grew by {grown} bytes");
+}
