@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::engine::guarded;
+use super::engine::{each, guarded};
 use super::fold::blocks;
 use super::partition::{Partition, block_key, open_block, related_key, split_key};
 use super::record::Stored;
@@ -59,19 +59,27 @@ impl Compactor {
 
     /// A bounded piece of work.
     pub fn step(&mut self, store: &Store, state: &State, now_ms: u64) -> Result<(), String> {
+        if !store.writer.lock().is_settled() {
+            return Ok(());
+        }
         delete_trimmed(store, state)?;
         let mut copied = 0;
         while copied < CALL_BYTES {
             let mut writer = store.writer.lock();
+            if !writer.is_settled() {
+                return Ok(());
+            }
             if self.job.is_none() {
                 self.job = self.begin(store, &mut writer, now_ms)?;
             }
-            let Some(job) = self.job.as_mut() else { return Ok(()) };
-            // An abandoned job leaves a partition that no list names; the next start removes it.
-            let (bytes, done) = job.copy(state).inspect_err(|_| writer.moving = None)?;
+            let Some(mut job) = self.job.take() else { return Ok(()) };
+            // On an error the job is gone for good: after it nobody knows what the copy has.
+            let (bytes, done) = job.copy(store, state).inspect_err(|_| job.abandon(&mut writer))?;
             copied += bytes;
-            if done && let Some(job) = self.job.take() {
+            if done {
                 job.finish(store, &mut writer)?;
+            } else {
+                self.job = Some(job);
             }
         }
         Ok(())
@@ -93,7 +101,7 @@ impl Compactor {
         }
         if last + 1 == partitions.len() {
             // The fold must not write into what is being copied.
-            store.add_partition(writer)?;
+            store.add_partition(writer).inspect_err(|reason| failed(store, reason))?;
         }
         let sources = partitions[first..=last].to_vec();
         let target = store.new_partition(writer)?;
@@ -112,21 +120,22 @@ impl Compactor {
 
 impl Job {
     /// Copies about a step; how many bytes, and whether all is copied.
-    fn copy(&mut self, state: &State) -> Result<(usize, bool), String> {
+    fn copy(&mut self, store: &Store, state: &State) -> Result<(usize, bool), String> {
         let Some(source) = self.sources.get(self.source).cloned() else { return Ok((0, true)) };
         let (mut batch, mut bytes, mut puts) = (sled::Batch::default(), 0, 0);
-        for item in source.blocks.range(self.key..) {
-            let (key, value) = guarded(|| item)?;
+        for item in each(source.blocks.range(self.key..)) {
+            let (key, value) = item?;
             if bytes >= STEP_BYTES || puts >= REMOVALS {
-                self.key.copy_from_slice(&key);
-                self.write(batch)?;
+                let next = key.as_ref().try_into().map_err(|_| "a block has no valid key")?;
+                self.write(batch).inspect_err(|reason| failed(store, reason))?;
+                self.key = next;
                 return Ok((bytes, false));
             }
             bytes += value.len();
             puts += 1;
             self.block(state, &mut batch, &key, &value)?;
         }
-        self.write(batch)?;
+        self.write(batch).inspect_err(|reason| failed(store, reason))?;
         (self.source, self.key) = (self.source + 1, [0; 16]);
         Ok((bytes, self.source == self.sources.len()))
     }
@@ -166,11 +175,26 @@ impl Job {
         self.target.engine.sync()
     }
 
-    fn finish(self, store: &Store, writer: &mut Writer) -> Result<(), String> {
-        self.target.ids.add(self.ids)?;
-        self.target.engine.sync()?;
+    /// Gives the copy up; its directory goes.
+    fn abandon(&self, writer: &mut Writer) {
         writer.moving = None;
-        let is_empty = guarded(|| self.target.blocks.first())?.is_none();
+        self.target.condemn();
+    }
+
+    /// Makes the copy durable as a whole; whether it is empty.
+    fn complete(&mut self) -> Result<bool, String> {
+        self.target.ids.add(std::mem::take(&mut self.ids))?;
+        self.target.engine.sync()?;
+        Ok(guarded(|| self.target.blocks.first())?.is_none())
+    }
+
+    fn finish(mut self, store: &Store, writer: &mut Writer) -> Result<(), String> {
+        let completed = self.complete().inspect_err(|reason| {
+            failed(store, reason);
+            self.abandon(writer);
+        });
+        let is_empty = completed?;
+        writer.moving = None;
         let mut list = Vec::new();
         for partition in store.partitions.load().iter() {
             if partition.number == self.sources[0].number && !is_empty {
@@ -181,13 +205,19 @@ impl Job {
             }
         }
         store.partitions.store(Arc::new(list));
-        store.save(writer)?;
+        // Neither the sources nor the copy may go when nobody knows which of them the manifest names.
+        store.save(writer).inspect_err(|reason| failed(store, reason))?;
         self.sources.iter().for_each(|source| source.condemn());
         if is_empty {
             self.target.condemn();
         }
         Ok(())
     }
+}
+
+/// A failed write or sync is for good: the fold uses the same files and disk.
+fn failed(store: &Store, reason: &str) {
+    store.gate.poison(format!("reclaiming space: {reason}"));
 }
 
 /// Deletes whole blocks before the first offsets of rooms that were trimmed.
@@ -206,8 +236,8 @@ fn delete_trimmed(store: &Store, state: &State) -> Result<(), String> {
 fn delete_blocks(store: &Store, partition: &Partition, room: u64, first: u64) -> Result<bool, String> {
     let _writer = store.writer.lock();
     let (mut batch, mut bytes, mut removed) = (sled::Batch::default(), 0, 0);
-    for item in partition.blocks.range(block_key(room, 0)..block_key(room, first)) {
-        let (key, value) = guarded(|| item)?;
+    for item in each(partition.blocks.range(block_key(room, 0)..block_key(room, first))) {
+        let (key, value) = item?;
         let Some((_, at)) = split_key(&key) else { continue };
         let (records, malformed) = open_block(at, &value);
         if malformed.is_some() || at + records.len() as u64 > first {

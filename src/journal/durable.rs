@@ -109,9 +109,10 @@ impl DurableJournal {
         let (folded, seal) = (manifest.folded, manifest.seal());
         let store = Store::open(dir, manifest, config.cache_bytes, gate.clone()).map_err(OpenError::Damaged)?;
         let store = Arc::new(store);
-        store.load_rooms(&state).map_err(OpenError::Damaged)?;
+        let mark = store.load_rooms(&state, folded).map_err(OpenError::Damaged)?;
         let backlog = Arc::new(Backlog::default());
-        let (wal, commit) = replay(dir, folded, seal, &state, &backlog)?;
+        let (wal, commit) = replay(dir, (folded, mark, seal), &state, &backlog)?;
+        store.begin(commit)?;
         let front = Front {
             queue: Arc::new(Queue::new(config.queue_count, config.queue_bytes)),
             state: state.clone(),
@@ -280,17 +281,53 @@ fn read_manifest(dir: &Path) -> Result<Manifest, OpenError> {
     Ok(manifest)
 }
 
-fn replay(dir: &Path, folded: u64, seal: u32, state: &State, backlog: &Backlog) -> Result<(Wal, u64), OpenError> {
+/// A change whose room is not there speaks of one that was lost.
+fn apply(state: &State, change: &Change, commit: u64) -> Result<(), String> {
+    let (room, known) = match change {
+        Change::Room { id, .. } => (*id, state.count() + 1),
+        Change::Record { room, .. } | Change::Trim { room, .. } | Change::Marker { room, .. } => (*room, state.count()),
+    };
+    if !(1..=known).contains(&room) {
+        return Err(format!("commit {commit} speaks of room {room}, but only {} are there", state.count()));
+    }
+    state.apply(change, commit);
+    Ok(())
+}
+
+/// Why the rooms speak of more than the write-ahead file has, if they do: its end was damaged, not torn.
+fn uncovered(commit: u64, mark: u64, state: &State) -> Option<String> {
+    if mark > commit {
+        return Some(format!("rooms stand at commit {mark}, the write-ahead file ends at {commit}"));
+    }
+    let room = state.with_gap()?;
+    Some(format!("the last records of room {room} are missing in the write-ahead file"))
+}
+
+fn replay(
+    dir: &Path,
+    (folded, mark, seal): (u64, u64, u32),
+    state: &State,
+    backlog: &Backlog,
+) -> Result<(Wal, u64), OpenError> {
+    let mut wrong = None;
     let tail = recovery::replay(dir, folded, seal, |batch| {
-        batch.changes.iter().for_each(|change| state.apply(change, batch.commit));
+        if wrong.is_none() {
+            wrong = batch.changes.iter().find_map(|change| apply(state, change, batch.commit).err());
+        }
         let changes = Arc::new(batch.changes);
         backlog.push(Pending { commit: batch.commit, segment: batch.segment, bytes: batch.bytes, changes });
     })?;
+    if let Some(reason) = wrong.or_else(|| uncovered(tail.commit, mark, state)) {
+        return Err(OpenError::Damaged(reason));
+    }
     if tail.torn > 0 {
         tracing::warn!(segment = tail.segment, bytes = tail.torn, "a torn batch at the end was cut off");
     }
     recovery::cut(dir, &tail)?;
     let whole = tail.length >= wal::SEGMENT_HEADER as u64;
+    if whole && tail.commit > folded {
+        recovery::settle(dir, &tail)?;
+    }
     let wal =
         if whole { Wal::resume(dir, tail.segment, tail.length, seal) } else { Wal::create(dir, tail.segment, seal) }?;
     backlog.rotated(tail.segment);

@@ -26,8 +26,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens or creates the database and makes its files durable.
-    pub fn open(path: &Path, cache_bytes: u64) -> Result<Self, String> {
+    /// Opens or creates the database and makes its files durable. One that `must_exist` is not created.
+    pub fn open(path: &Path, cache_bytes: u64, must_exist: bool) -> Result<Self, String> {
+        if must_exist && !path.join("db").is_file() {
+            return Err(format!("{} is missing", path.display()));
+        }
         let config = sled::Config::new()
             .path(path)
             .segment_size(SEGMENT_BYTES)
@@ -83,6 +86,18 @@ fn open_when_free(config: &sled::Config) -> Result<sled::Db, String> {
             result => return result,
         }
     }
+}
+
+/// The items of an iterator of sled, whose panics become errors. An error is the last item.
+pub(crate) fn each<T>(items: impl Iterator<Item = sled::Result<T>>) -> impl Iterator<Item = Result<T, String>> {
+    let mut left = Some(items);
+    std::iter::from_fn(move || {
+        let item = guarded(|| left.as_mut().and_then(Iterator::next).transpose()).transpose();
+        if !matches!(item, Some(Ok(_))) {
+            left = None;
+        }
+        item
+    })
 }
 
 /// Runs a call into sled; its panics become errors.

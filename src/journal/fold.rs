@@ -93,6 +93,7 @@ impl Folder {
         let gathered = self.gather(pass);
         let mut writer = self.store.writer.lock();
         let newest = self.newest(&mut writer)?;
+        writer.begun = writer.begun.max(last.commit);
         self.write_blocks(&newest, gathered.records)?;
         self.erase(&writer, &gathered.erased)?;
         newest.engine.sync()?;
@@ -136,10 +137,10 @@ impl Folder {
         gathered
     }
 
-    /// The partition that takes new blocks; a new one when the last is full.
+    /// The partition that takes new blocks; a new one when the last is full, unless it may have these blocks already.
     fn newest(&self, writer: &mut Writer) -> Result<Arc<Partition>, String> {
         let last = self.store.partitions.load().last().cloned();
-        match last.filter(|last| last.engine.disk_bytes() < self.partition_bytes) {
+        match last.filter(|last| !writer.is_settled() || last.engine.disk_bytes() < self.partition_bytes) {
             Some(last) => Ok(last),
             None => self.store.add_partition(writer),
         }
@@ -181,10 +182,16 @@ impl Folder {
         rooms: &std::collections::BTreeSet<u64>,
         markers: BTreeMap<(u64, Arc<str>), Marker>,
     ) -> Result<(), String> {
+        let row = |room: &u64| {
+            let (info, standing) = (self.state.info(*room)?, self.state.standing(*room)?);
+            Some((*room, room_value(&info.name, &standing)))
+        };
+        let rows: Vec<_> = rooms.iter().filter_map(row).collect();
+        // Rooms may stand beyond this pass, but not beyond what is applied by now.
+        self.store.set_mark(self.state.applied())?;
         let mut batch = sled::Batch::default();
-        for (index, room) in rooms.iter().enumerate() {
-            let (Some(info), Some(standing)) = (self.state.info(*room), self.state.standing(*room)) else { continue };
-            batch.insert(&room.to_be_bytes(), room_value(&info.name, &standing));
+        for (index, (room, value)) in rows.into_iter().enumerate() {
+            batch.insert(&room.to_be_bytes(), value);
             if index % STEP_PUTS == STEP_PUTS - 1 {
                 guarded(|| self.store.rooms.apply_batch(std::mem::take(&mut batch)))?;
             }

@@ -42,8 +42,10 @@ impl Gate {
     /// Closes because of low space, or opens again.
     pub fn set_space(&self, reason: Option<String>) {
         let mut reasons = self.reasons.lock();
-        if reasons.space.is_some() != reason.is_some() {
-            tracing::warn!(?reason, "free space changed");
+        match &reason {
+            Some(reason) if reasons.space.is_none() => tracing::error!(%reason, "the journal is read-only for now"),
+            None if reasons.space.is_some() => tracing::warn!("there is enough space again"),
+            _ => {}
         }
         reasons.space = reason;
         self.closed.store(reasons.poison.is_some() || reasons.space.is_some(), Ordering::Release);

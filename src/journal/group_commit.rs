@@ -99,6 +99,8 @@ impl<L: Log> Committer<L> {
         {
             fail(&mut outcomes, &mut replies, &error);
             self.gate.poison(error.reason);
+            // The failed batch must stay at the end of everything.
+            rotations.clear();
         }
         for (reply, result) in replies {
             // Who asked may have given up waiting.
@@ -130,6 +132,9 @@ impl<L: Log> Committer<L> {
 
 /// Turns every success into a refusal: it may rest on the failed write. What was refused stays refused.
 fn fail(outcomes: &mut [Outcome], replies: &mut [Reply], error: &WriteError) {
+    if !error.undone {
+        tracing::error!(reason = %error.reason, outcomes = outcomes.len(), "nobody knows whether a batch is stored");
+    }
     let refusal =
         if error.undone { Refusal::ReadOnly(error.reason.clone()) } else { Refusal::Unknown(error.reason.clone()) };
     for outcome in outcomes {

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::engine::{Engine, guarded};
+use super::engine::{Engine, each, guarded};
 use super::manifest::PartitionEntry;
 use super::record::{Fields, Malformed, Stored, put_stored};
 use super::runs::Runs;
@@ -40,9 +40,10 @@ struct Remains {
 }
 
 impl Partition {
-    pub fn open(dir: &Path, entry: &PartitionEntry, cache_bytes: u64) -> Result<Self, String> {
+    /// Opens a partition, or makes it, unless it `must_exist`.
+    pub fn open(dir: &Path, entry: &PartitionEntry, cache_bytes: u64, must_exist: bool) -> Result<Self, String> {
         let path = path(dir, entry.number);
-        let engine = Engine::open(&path, cache_bytes)?;
+        let engine = Engine::open(&path, cache_bytes, must_exist)?;
         Ok(Self {
             number: entry.number,
             blocks: engine.tree("blocks")?,
@@ -76,7 +77,9 @@ impl Partition {
     pub fn related(&self, room: u64, target: u64) -> Result<Vec<u64>, String> {
         let low = related_key(room, target, 0);
         let found = self.related.range(low..=related_key(room, target, u64::MAX)).keys();
-        found.map(|key| Ok(Fields(&guarded(|| key)?[16..]).fixed_u64().unwrap_or_default().swap_bytes())).collect()
+        each(found)
+            .map(|key| Ok(Fields(key?.get(16..).unwrap_or_default()).fixed_u64().unwrap_or_default().swap_bytes()))
+            .collect()
     }
 
     /// The payloads before this moment's block rewrites are still in the files: since when.

@@ -3,10 +3,14 @@
 //! Owns the difference between a torn tail and damage. The last batch of the last segment may be torn by a power cut:
 //! nobody was told that it is stored, so it is cut off. Anything invalid before it was acknowledged once: recovery
 //! refuses with file and offset, and changes nothing. (A flipped bit in the very last batch cannot be told from a tear.)
+//!
+//! What was read may be in the page cache only: the process before was killed ahead of its sync, or its sync failed and
+//! the kernel took the pages for clean. So the last segment is written over with its own bytes and synced before anybody
+//! is told about a message in it.
 
 use std::fmt;
 use std::fs::{self, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::change::Change;
@@ -105,6 +109,16 @@ pub(crate) fn cut(dir: &Path, tail: &Tail) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(path)?;
     file.set_len(tail.length)?;
     file.sync_all()
+}
+
+/// Makes sure that the last segment is on disk as it was read.
+pub(crate) fn settle(dir: &Path, tail: &Tail) -> io::Result<()> {
+    let path = wal::path(dir, tail.segment);
+    let bytes = fs::read(&path)?;
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    wal::sync_dir(dir)
 }
 
 fn damaged(file: &Path, offset: u64, reason: &str) -> ReplayError {

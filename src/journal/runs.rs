@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use super::engine::guarded;
+use super::engine::{each, guarded};
 use super::record::Fields;
 
 /// Entries per chunk: 32 KiB.
@@ -171,9 +171,14 @@ impl Runs {
 
 fn load(tree: &sled::Tree, number: u32, footer: &[u8]) -> Result<Run, String> {
     let count = Fields(footer).fixed_u64().map_err(|malformed| malformed.0)?;
+    let chunks = || tree.range(run_key(number, 0)..run_key(number, u32::MAX));
+    // The number is believed before memory is taken for it only if there are as many chunks.
+    if each(chunks().keys()).count() as u64 != count.div_ceil(CHUNK as u64) {
+        return Err("the id index is not complete".into());
+    }
     let mut run = Run { number, entries: 0, filter: Filter::new(count), fences: Vec::new() };
-    for item in tree.range(run_key(number, 0)..run_key(number, u32::MAX)) {
-        let (_, value) = item.map_err(|error| error.to_string())?;
+    for item in each(chunks()) {
+        let (_, value) = item?;
         let entries = entries(&value);
         run.fences.push(entries.first().ok_or("an empty chunk of the id index")?.0);
         entries.iter().for_each(|entry| run.filter.insert(entry.0));
@@ -183,8 +188,9 @@ fn load(tree: &sled::Tree, number: u32, footer: &[u8]) -> Result<Run, String> {
 }
 
 fn remove_run(tree: &sled::Tree, number: u32) -> Result<(), String> {
-    for key in tree.range(run_key(number, 0)..=run_key(number, u32::MAX)).keys() {
-        guarded(|| tree.remove(key?))?;
+    for key in each(tree.range(run_key(number, 0)..=run_key(number, u32::MAX)).keys()) {
+        let key = key?;
+        guarded(|| tree.remove(key))?;
     }
     Ok(())
 }

@@ -109,6 +109,8 @@ pub(crate) struct State {
     count: AtomicU64,
     /// Everything up to this commit is folded and may be evicted.
     folded: AtomicU64,
+    /// Nothing of a later commit than this is here.
+    applied: AtomicU64,
     shard_bytes_max: usize,
     pub key: IdKey,
 }
@@ -121,6 +123,7 @@ impl State {
             shards: std::array::from_fn(|_| RwLock::default()),
             count: AtomicU64::new(0),
             folded: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
             shard_bytes_max: bytes_max / SHARDS,
             key,
         }
@@ -139,6 +142,17 @@ impl State {
     /// Rooms there are; ids are `1..=count`.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Acquire)
+    }
+
+    /// The last commit of which something may be here.
+    pub fn applied(&self) -> u64 {
+        self.applied.load(Ordering::Acquire)
+    }
+
+    /// A room whose window does not reach its last record.
+    pub fn with_gap(&self) -> Option<u64> {
+        let reaches = |room: &Room| room.window.back().is_none_or(|stored| stored.record.offset == room.standing.last);
+        (1..=self.count()).find(|room| self.with(*room, |_, found| !reaches(found)) == Some(true))
     }
 
     pub fn find(&self, name: &str) -> Option<u64> {
@@ -210,6 +224,8 @@ impl State {
 
     /// Makes a change visible. `commit` is its commit's number, rising.
     pub fn apply(&self, change: &Change, commit: u64) {
+        // Before anybody can see the change.
+        self.applied.fetch_max(commit, Ordering::AcqRel);
         match change {
             Change::Room { id, name, mode, epoch } => self.load(*id, name, Standing::new(*mode, *epoch)),
             Change::Record { room, stored, erased } => {
@@ -293,10 +309,18 @@ impl State {
 impl Shard {
     fn append(&mut self, room: u64, stored: &Stored, hash: u64, commit: u64) {
         let Some(found) = index(room).and_then(|index| self.rooms.get_mut(index)) else { return };
-        if stored.record.offset > found.standing.last {
+        let offset = stored.record.offset;
+        let fits = match found.window.back() {
+            Some(back) => offset == back.record.offset + 1,
+            None => offset <= found.standing.last + 1,
+        };
+        if !fits {
+            tracing::error!(room, offset, last = found.standing.last, "a record that does not follow is not taken");
+            return;
+        }
+        if offset > found.standing.last {
             found.standing.advance(stored);
         }
-        let offset = stored.record.offset;
         found.window.push_back(stored.clone());
         self.bytes += cost(stored);
         self.ids.insert(hash, offset);
@@ -321,7 +345,14 @@ impl Shard {
     fn trim(&mut self, room: u64, first: u64, key: &IdKey) {
         let Some(found) = index(room).and_then(|index| self.rooms.get_mut(index)) else { return };
         found.standing.first = found.standing.first.max(first);
-        self.drop_through(room, first - 1, key);
+        self.drop_through(room, first.saturating_sub(1), key);
+        // What was trimmed lies between what was not: it goes when it is most of the queue.
+        if self.queue.len() > 2 * self.ids.len() + 1024 {
+            let mut queue = std::mem::take(&mut self.queue);
+            queue.retain(|queued| !self.is_stale(queued));
+            queue.shrink_to_fit();
+            self.queue = queue;
+        }
     }
 
     /// Whether the oldest queue entry speaks of a record that was trimmed.

@@ -7,6 +7,7 @@
 //! ```text
 //! rooms     room u64 BE              mode u8 · epoch · first · last · ordinal · time · volume · name
 //! markers   room u64 BE · user       offset · ordinal
+//! default   "mark"                   u64 LE: the last commit the rooms may know of
 //! ```
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::change::{mode_code, mode_of};
-use super::engine::{Engine, guarded};
+use super::engine::{Engine, each, guarded};
 use super::gate::Gate;
 use super::manifest::{Manifest, PartitionEntry};
 use super::page::Cold;
@@ -26,11 +27,23 @@ use super::record::{Fields, Malformed, Stored, put_number, put_text};
 use super::state::{Standing, State};
 use super::{Direction, Marker, ReadError};
 
+const MARK: &[u8] = b"mark";
+
 /// What only one may write at a time.
 pub(crate) struct Writer {
     pub manifest: Manifest,
     /// The copy under way: what is erased in its sources must be erased in its target too.
     pub moving: Option<Moving>,
+    /// Commits up to this one may be in the last partition already, from a pass that was cut short. Until they are
+    /// folded it stays the last one and nothing is copied: they would be there twice.
+    pub begun: u64,
+}
+
+impl Writer {
+    /// Whether no pass was begun and not ended.
+    pub fn is_settled(&self) -> bool {
+        self.manifest.folded >= self.begun
+    }
 }
 
 /// Partitions being copied into one.
@@ -54,13 +67,12 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens everything the manifest names and removes partitions it does not name.
+    /// Opens everything the manifest names.
     pub fn open(dir: &Path, manifest: Manifest, cache_bytes: u64, gate: Arc<Gate>) -> Result<Self, String> {
-        remove_strangers(dir, &manifest).map_err(|error| error.to_string())?;
         // An even share for each, the newest and the next one included.
         let share = cache_bytes / (manifest.partitions.len() as u64 + 2);
-        let meta = Engine::open(&dir.join("rooms"), share)?;
-        let open = |entry| Partition::open(dir, entry, share).map(Arc::new);
+        let meta = Engine::open(&dir.join("rooms"), share, manifest.folded > 0)?;
+        let open = |entry| Partition::open(dir, entry, share, true).map(Arc::new);
         let partitions: Vec<_> = manifest.partitions.iter().map(open).collect::<Result<_, _>>()?;
         Ok(Self {
             dir: dir.to_owned(),
@@ -68,17 +80,30 @@ impl Store {
             markers: meta.tree("markers")?,
             meta,
             partitions: ArcSwap::from_pointee(partitions),
-            writer: Mutex::new(Writer { manifest, moving: None }),
+            writer: Mutex::new(Writer { manifest, moving: None, begun: 0 }),
             trimmed: Mutex::default(),
             gate,
             cache_bytes: share,
         })
     }
 
-    /// Puts every folded room into memory.
-    pub fn load_rooms(&self, state: &State) -> Result<(), String> {
-        for item in self.rooms.iter() {
-            let (key, value) = item.map_err(|error| error.to_string())?;
+    /// Everything was opened and replayed up to this commit. Removes partitions that the manifest does not name.
+    pub fn begin(&self, replayed: u64) -> std::io::Result<()> {
+        let mut writer = self.writer.lock();
+        writer.begun = replayed;
+        remove_strangers(&self.dir, &writer.manifest)
+    }
+
+    /// Puts every folded room into memory. Returns the last commit the rooms may know of.
+    ///
+    /// sled takes damage for the end of its file: what is older than the folded mark has lost something.
+    pub fn load_rooms(&self, state: &State, folded: u64) -> Result<u64, String> {
+        let mark = self.mark()?;
+        if mark < folded {
+            return Err(format!("rooms are as of commit {mark}, but everything up to {folded} was folded"));
+        }
+        for item in each(self.rooms.iter()) {
+            let (key, value) = item?;
             let id = Fields(&key).fixed_u64().map_err(|malformed| malformed.0)?.swap_bytes();
             let (name, standing) = room_row(&value).map_err(|malformed| format!("room {id}: {}", malformed.0))?;
             if id != state.count() + 1 {
@@ -89,7 +114,17 @@ impl Store {
             }
             state.load(id, &name.into(), standing);
         }
-        Ok(())
+        Ok(mark)
+    }
+
+    fn mark(&self) -> Result<u64, String> {
+        let Some(value) = guarded(|| self.meta.db.get(MARK))? else { return Ok(0) };
+        Fields(&value).fixed_u64().map_err(|malformed| format!("mark of the rooms: {}", malformed.0))
+    }
+
+    /// Writes the mark: no room may be written that knows of a later commit.
+    pub fn set_mark(&self, commit: u64) -> Result<(), String> {
+        guarded(|| self.meta.db.insert(MARK, &commit.to_le_bytes())).map(drop)
     }
 
     /// A new empty partition, not in any list yet.
@@ -97,7 +132,7 @@ impl Store {
         let number = writer.manifest.next_partition;
         writer.manifest.next_partition += 1;
         let entry = PartitionEntry { number, live_bytes: 0, dirty_since_ms: 0 };
-        Partition::open(&self.dir, &entry, self.cache_bytes).map(Arc::new)
+        Partition::open(&self.dir, &entry, self.cache_bytes, false).map(Arc::new)
     }
 
     /// A new partition at the end of the list, which takes the new blocks from now on. It is named in the manifest before

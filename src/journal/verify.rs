@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::change::Change;
-use super::engine::guarded;
+use super::engine::each;
 use super::manifest::Manifest;
 use super::partition::{Partition, open_block, split_key};
 use super::record::{Fields, Stored};
@@ -84,11 +84,11 @@ pub fn verify(dir: &Path) -> Result<Report, String> {
         }
     };
     let mut rooms = BTreeMap::new();
-    if let Err(reason) = load_rooms(dir, &mut rooms) {
+    if let Err(reason) = load_rooms(dir, manifest.folded > 0, &mut rooms) {
         report.problem(reason);
     }
     for entry in &manifest.partitions {
-        let found = Partition::open(dir, entry, CACHE_BYTES);
+        let found = Partition::open(dir, entry, CACHE_BYTES, true);
         if let Err(reason) = found.and_then(|partition| walk(&partition, &mut rooms, &mut report)) {
             report.problem(reason);
         }
@@ -103,10 +103,10 @@ pub fn verify(dir: &Path) -> Result<Report, String> {
     Ok(report)
 }
 
-fn load_rooms(dir: &Path, rooms: &mut BTreeMap<u64, Seen>) -> Result<(), String> {
-    let engine = Engine::open(&dir.join("rooms"), CACHE_BYTES)?;
-    for item in engine.tree("rooms")?.iter() {
-        let (key, value) = guarded(|| item)?;
+fn load_rooms(dir: &Path, must_exist: bool, rooms: &mut BTreeMap<u64, Seen>) -> Result<(), String> {
+    let engine = Engine::open(&dir.join("rooms"), CACHE_BYTES, must_exist)?;
+    for item in each(engine.tree("rooms")?.iter()) {
+        let (key, value) = item?;
         let id = Fields(&key).fixed_u64().map_err(|malformed| malformed.0)?.swap_bytes();
         let (_, standing) = room_row(&value).map_err(|malformed| format!("room {id}: {}", malformed.0))?;
         rooms.insert(id, Seen { standing, last: None });
@@ -115,8 +115,8 @@ fn load_rooms(dir: &Path, rooms: &mut BTreeMap<u64, Seen>) -> Result<(), String>
 }
 
 fn walk(partition: &Partition, rooms: &mut BTreeMap<u64, Seen>, report: &mut Report) -> Result<(), String> {
-    for item in partition.blocks.iter() {
-        let (key, value) = guarded(|| item)?;
+    for item in each(partition.blocks.iter()) {
+        let (key, value) = item?;
         let Some((room, first)) = split_key(&key) else {
             report.problem("a block has no valid key".into());
             continue;

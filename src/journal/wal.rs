@@ -134,16 +134,17 @@ pub(crate) fn segments(dir: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Deletes the segments before `segment`.
+/// Deletes the segments before `segment`, durably.
 pub(crate) fn delete_before(dir: &Path, segment: u64) -> io::Result<()> {
-    for number in segments(dir)?.into_iter().filter(|number| *number < segment) {
+    let old: Vec<u64> = segments(dir)?.into_iter().filter(|number| *number < segment).collect();
+    for number in old.iter().copied() {
         match std::fs::remove_file(path(dir, number)) {
             // The fold and the maintenance may both be at it.
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }
-    Ok(())
+    if old.is_empty() { Ok(()) } else { sync_dir(dir) }
 }
 
 /// Makes creations, renames and deletions in a directory durable.

@@ -126,6 +126,102 @@ fn a_missing_write_ahead_file_or_manifest_is_damage() {
 }
 
 #[test]
+fn what_is_replayed_is_written_again_before_it_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    unfolded(dir.path(), 3);
+    let path = wal::path(dir.path(), 1);
+    let (bytes, long_ago) = (fs::read(&path).unwrap(), std::time::UNIX_EPOCH);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(long_ago).unwrap();
+    let bed = open(dir.path());
+    assert_ne!(fs::metadata(&path).unwrap().modified().unwrap(), long_ago);
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+    assert_eq!(bed.everything(RoomId(1)).len(), 3);
+}
+
+#[test]
+fn a_lost_database_is_damage() {
+    for name in ["rooms", "blocks-000001"] {
+        let dir = tempfile::tempdir().unwrap();
+        let bed = open(dir.path());
+        let room = bed.room("r");
+        bed.store(append(room, "ann", "1", "some text"));
+        bed.journal.close();
+        drop(bed);
+        fs::remove_dir_all(dir.path().join(name)).unwrap();
+        match Bed::open_with(dir.path(), &small()) {
+            Err(OpenError::Damaged(report)) => assert!(report.contains("is missing"), "{report}"),
+            other => panic!("{name}: {:?}", other.err()),
+        }
+    }
+}
+
+#[test]
+fn rooms_that_lost_their_end_are_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let aside = tempfile::tempdir().unwrap();
+    for id in ["1", "2"] {
+        let bed = open(dir.path());
+        let room = bed.room("r");
+        bed.store(append(room, "ann", id, "some text"));
+        bed.journal.close();
+        drop(bed);
+        if id == "1" {
+            copy(&dir.path().join("rooms"), aside.path());
+        }
+    }
+    fs::remove_dir_all(dir.path().join("rooms")).unwrap();
+    copy(aside.path(), &dir.path().join("rooms"));
+    match Bed::open_with(dir.path(), &small()) {
+        Err(OpenError::Damaged(report)) => assert!(report.contains("as of commit"), "{report}"),
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+#[test]
+fn a_write_ahead_file_that_ends_before_the_rooms_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let bed = open(dir.path());
+    let room = bed.room("r");
+    bed.store(append(room, "ann", "1", "some text"));
+    bed.journal.close();
+    drop(bed);
+    let before = fs::read(dir.path().join("manifest")).unwrap();
+    let bed = open(dir.path());
+    let whole = fs::metadata(wal::path(dir.path(), 1)).unwrap().len();
+    bed.store(append(room, "ann", "2", "some text"));
+    bed.journal.close();
+    drop(bed);
+    // As if a power cut came before the manifest, and the last batch was damaged.
+    fs::write(dir.path().join("manifest"), before).unwrap();
+    fs::File::options().write(true).open(wal::path(dir.path(), 1)).unwrap().set_len(whole).unwrap();
+    match Bed::open_with(dir.path(), &small()) {
+        Err(OpenError::Damaged(report)) => assert!(report.contains("ends at"), "{report}"),
+        other => panic!("{:?}", other.err()),
+    }
+}
+
+#[test]
+fn a_repeated_pass_goes_to_the_partition_it_was_cut_short_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = JournalConfig { partition_bytes: 1, ..small() };
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    let room = bed.room("r");
+    bed.store(append(room, "ann", "1", "some text"));
+    bed.journal.close();
+    drop(bed);
+    // The pass wrote its blocks and was cut short before its mark.
+    let manifest = fs::read_to_string(dir.path().join("manifest")).unwrap();
+    let json = manifest.trim_end().rsplit_once('\n').unwrap().0.replace("\"folded\": 2", "\"folded\": 0");
+    assert!(json.contains("\"folded\": 0"), "{json}");
+    fs::write(dir.path().join("manifest"), format!("{json}\n{:08x}\n", crc32fast::hash(json.as_bytes()))).unwrap();
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    bed.journal.close();
+    drop(bed);
+    assert!(!dir.path().join("blocks-000002").exists());
+    assert_eq!(verify(dir.path()).unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
 fn another_format_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
