@@ -66,7 +66,7 @@ impl Compactor {
         let mut copied = 0;
         while copied < CALL_BYTES {
             let mut writer = store.writer.lock();
-            if !writer.is_settled() {
+            if !writer.is_settled() || space::is_nearly_full(&store.dir) {
                 return Ok(());
             }
             if self.job.is_none() {

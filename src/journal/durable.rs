@@ -163,18 +163,22 @@ impl DurableJournal {
         if since == 0 || now_ms < since.saturating_add(self.config.erase_within_ms / 2) {
             return;
         }
+        // A delete that comes from now on sets the mark again.
+        self.wal_dirty_since_ms.store(0, Ordering::Release);
+        if let Err(reason) = self.leave_segments() {
+            mark_dirty(&self.wal_dirty_since_ms, since);
+            tracing::warn!(%reason, "write-ahead segments with erased payloads could not be removed");
+        }
+    }
+
+    /// Goes on in a new segment and removes all before it.
+    fn leave_segments(&self) -> Result<(), String> {
         let (reply, done) = sync_channel(1);
-        if self.front.queue.push(Work::Rotate { reply }).is_err() {
-            return;
-        }
-        // The sender is dropped when the commit thread is done with it: an error is the answer.
-        let _ = done.recv();
+        self.front.queue.push(Work::Rotate { reply }).map_err(|refusal| format!("{refusal:?}"))?;
+        let segment = done.recv().map_err(|_| "no new segment was started")?;
         let needed = self.backlog.flush();
-        match wal::delete_before(&self.dir, needed) {
-            // A delete that came meanwhile has set another time, which stays.
-            Ok(()) => drop(self.wal_dirty_since_ms.compare_exchange(since, 0, Ordering::AcqRel, Ordering::Acquire)),
-            Err(error) => tracing::warn!(%error, "write-ahead segments with erased payloads could not be removed"),
-        }
+        wal::delete_before(&self.dir, needed).map_err(|error| error.to_string())?;
+        if needed < segment { Err("the fold does not go on".into()) } else { Ok(()) }
     }
 
     fn stop(&self) {
@@ -218,11 +222,11 @@ impl Journal for DurableJournal {
 
     fn maintain(&self, now_ms: u64) {
         self.look_at_space();
-        self.front.retain(&self.retainer, now_ms);
-        self.clean_wal(now_ms);
-        if self.front.gate.closed_because().is_some() {
+        if self.front.gate.poisoned_because().is_some() || space::is_nearly_full(&self.dir) {
             return;
         }
+        self.front.retain(&self.retainer, now_ms);
+        self.clean_wal(now_ms);
         let mut compactor = self.compactor.lock();
         if let Err(reason) = compactor.step(&self.store, &self.front.state, now_ms) {
             self.front.gate.damage(format!("reclaiming space: {reason}"));
@@ -334,6 +338,13 @@ fn replay(
     Ok((wal, tail.commit))
 }
 
+/// Erased payloads are in the write-ahead file: since when at the latest.
+fn mark_dirty(mark: &AtomicU64, since_ms: u64) {
+    let earlier = |present| (present == 0 || since_ms < present).then_some(since_ms.max(1));
+    // An unchanged mark is no failure.
+    let _ = mark.fetch_update(Ordering::AcqRel, Ordering::Acquire, earlier);
+}
+
 /// The write-ahead file, and the backlog of the fold behind it.
 struct DurableLog {
     wal: Wal,
@@ -348,7 +359,7 @@ impl Log for DurableLog {
             if let Change::Record { stored, erased, .. } = change
                 && !erased.is_empty()
             {
-                self.dirty_since_ms.store(stored.record.time_ms.max(1), Ordering::Release);
+                mark_dirty(&self.dirty_since_ms, stored.record.time_ms);
             }
         }
         Ok(bytes)
@@ -358,11 +369,11 @@ impl Log for DurableLog {
         self.backlog.wait_for_room();
     }
 
-    fn rotate(&mut self) -> Result<(), WriteError> {
+    fn rotate(&mut self) -> Result<u64, WriteError> {
         let failed = |error| WriteError { reason: format!("cannot start a segment: {error}"), undone: true };
         self.wal.rotate().map_err(failed)?;
         self.backlog.rotated(self.wal.segment());
-        Ok(())
+        Ok(self.wal.segment())
     }
 
     fn committed(&mut self, commit: u64, changes: Vec<Change>, bytes: u64) {

@@ -92,7 +92,7 @@ impl Front {
     }
 
     fn begin_trim(&self, room: u64, first: u64) -> Result<Receiver<Result<Bounds, Refusal>>, Refusal> {
-        if let Some(reason) = self.gate.closed_because() {
+        if let Some(reason) = self.gate.poisoned_because() {
             return Err(Refusal::ReadOnly(reason));
         }
         let (reply, answer) = sync_channel(1);

@@ -32,6 +32,13 @@ impl Gate {
         reasons.poison.clone().or_else(|| reasons.space.clone())
     }
 
+    /// Why nothing is written any more until the process restarts, if so. Low space is not that: then what gives space
+    /// back goes on.
+    pub fn poisoned_because(&self) -> Option<String> {
+        self.closed_because()?;
+        self.reasons.lock().poison.clone()
+    }
+
     /// Closes for good; the first reason is kept.
     pub fn poison(&self, reason: String) {
         tracing::error!(%reason, "the journal takes no more writes until the process restarts");

@@ -8,6 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::Instant;
 
 use super::change::Change;
@@ -27,9 +28,9 @@ pub(crate) trait Log: Send {
     /// Waits while slower parts have too much to catch up with: the queue fills meanwhile and pushes back.
     fn wait_until_ready(&self) {}
 
-    /// Goes on in a new file, so that the old one can be deleted.
-    fn rotate(&mut self) -> Result<(), WriteError> {
-        Ok(())
+    /// Goes on in a new file, so that the old ones can be deleted. Returns its number.
+    fn rotate(&mut self) -> Result<u64, WriteError> {
+        Ok(0)
     }
 
     /// The changes are visible; takes them over.
@@ -58,7 +59,7 @@ pub(crate) struct Committer<L> {
     pub commit: u64,
 }
 
-type Reply = (std::sync::mpsc::SyncSender<Result<super::Bounds, Refusal>>, Result<super::Bounds, Refusal>);
+type Reply = (SyncSender<Result<super::Bounds, Refusal>>, Result<super::Bounds, Refusal>);
 
 impl<L: Log> Committer<L> {
     /// Works until the queue is closed and empty.
@@ -72,10 +73,16 @@ impl<L: Log> Committer<L> {
         }
     }
 
-    fn batch(&mut self, batch: Vec<Work>) {
+    fn batch(&mut self, mut batch: Vec<Work>) {
         self.log.wait_until_ready();
-        if let Some(reason) = self.gate.closed_because() {
+        if let Some(reason) = self.gate.poisoned_because() {
             return refuse(&*self.sink, batch, &Refusal::ReadOnly(reason));
+        }
+        if let Some(reason) = self.gate.closed_because() {
+            // What gives space back goes on.
+            let (entries, rest) = batch.into_iter().partition(|work| matches!(work, Work::Entry(..)));
+            refuse(&*self.sink, entries, &Refusal::ReadOnly(reason));
+            batch = rest;
         }
         let mut new_epoch = || rand::random_range(1..1_u64 << 53);
         let mut sequencer = Sequencer::new(&self.state, &*self.cold, &mut new_epoch);
@@ -109,10 +116,19 @@ impl<L: Log> Committer<L> {
         if !outcomes.is_empty() {
             self.sink.committed(outcomes);
         }
-        if !rotations.is_empty()
-            && let Err(error) = self.log.rotate()
-        {
-            self.gate.poison(error.reason);
+        self.rotate(rotations);
+    }
+
+    fn rotate(&mut self, rotations: Vec<SyncSender<u64>>) {
+        if rotations.is_empty() {
+            return;
+        }
+        match self.log.rotate() {
+            Ok(number) => rotations.iter().for_each(|reply| {
+                // Who asked may have given up waiting.
+                let _ = reply.try_send(number);
+            }),
+            Err(error) => self.gate.poison(error.reason),
         }
     }
 

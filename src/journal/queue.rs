@@ -20,8 +20,8 @@ pub(crate) enum Work {
     Entry(Entry, Ticket),
     /// Told to who waits for it.
     Trim { room: u64, first: u64, reply: SyncSender<Result<Bounds, Refusal>> },
-    /// Go on in a new file. The sender is dropped when that is done.
-    Rotate { reply: SyncSender<()> },
+    /// Go on in a new file. Its number is the reply; the sender is dropped when there is none.
+    Rotate { reply: SyncSender<u64> },
 }
 
 impl Work {

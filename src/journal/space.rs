@@ -35,6 +35,11 @@ pub(crate) fn shortage(dir: &Path, floor: u64) -> Option<String> {
     (free < floor).then(|| format!("only {free} bytes are free on the journal's disk, {floor} are required"))
 }
 
+/// Whether not even what gives space back may be begun: it writes first, and a failed write is for good.
+pub(crate) fn is_nearly_full(dir: &Path) -> bool {
+    free_bytes(dir).is_ok_and(|free| free < RESERVE_BYTES / 2)
+}
+
 /// A file whose deletion gives a full disk enough space to start again.
 pub(crate) struct Ballast {
     path: PathBuf,

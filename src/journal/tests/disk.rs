@@ -399,6 +399,14 @@ fn low_space_closes_for_writing_and_opens_again() {
     assert!(matches!(bed.journal.submit(entry(), Ticket { owner: 1, command: 1 }), Err(Refusal::ReadOnly(_))));
     assert!(bed.journal.health().read_only.is_some());
     drop(bed);
+    let dir = tempfile::tempdir().unwrap();
+    let bed = open(dir.path());
+    let room = bed.room("r");
+    (1..=3).for_each(|n| drop(bed.store(append(room, "ann", &n.to_string(), "some text"))));
+    drop(bed);
+    let bed = Bed::open_with(dir.path(), &config).unwrap();
+    assert_eq!(bed.journal.trim(room, 3).unwrap().first, 3, "what gives space back goes on");
+    drop(bed);
     let gate = super::super::gate::Gate::default();
     gate.set_space(Some("full".into()));
     assert!(gate.closed_because().is_some());
