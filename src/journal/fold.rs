@@ -97,7 +97,7 @@ impl Folder {
         self.write_blocks(&newest, gathered.records)?;
         self.erase(&writer, &gathered.erased)?;
         newest.engine.sync()?;
-        self.write_rooms(&gathered.rooms, gathered.markers)?;
+        self.write_rooms(&gathered.rooms, gathered.markers, last.commit)?;
         writer.manifest.folded = last.commit;
         self.store.save(&mut writer)?;
         drop(writer);
@@ -181,6 +181,7 @@ impl Folder {
         &self,
         rooms: &std::collections::BTreeSet<u64>,
         markers: BTreeMap<(u64, Arc<str>), Marker>,
+        commit: u64,
     ) -> Result<(), String> {
         let row = |room: &u64| {
             let (info, standing) = (self.state.info(*room)?, self.state.standing(*room)?);
@@ -200,6 +201,7 @@ impl Folder {
         for ((room, user), marker) in markers {
             guarded(|| self.store.markers.insert(marker_key(room, &user), marker_value(marker)))?;
         }
+        self.store.set_end(commit, rooms.last().copied().unwrap_or(0))?;
         self.store.meta.sync()
     }
 }

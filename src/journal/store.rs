@@ -8,6 +8,8 @@
 //! rooms     room u64 BE              mode u8 · epoch · first · last · ordinal · time · volume · name
 //! markers   room u64 BE · user       offset · ordinal
 //! default   "mark"                   u64 LE: the last commit the rooms may know of
+//!           "end"                    u64 LE: the last commit of the last pass, written last
+//!           "count"                  u64 LE: rooms there must be
 //! ```
 
 use std::collections::BTreeSet;
@@ -28,6 +30,8 @@ use super::state::{Standing, State};
 use super::{Direction, Marker, ReadError};
 
 const MARK: &[u8] = b"mark";
+const END: &[u8] = b"end";
+const COUNT: &[u8] = b"count";
 
 /// What only one may write at a time.
 pub(crate) struct Writer {
@@ -98,9 +102,9 @@ impl Store {
     ///
     /// sled takes damage for the end of its file: what is older than the folded mark has lost something.
     pub fn load_rooms(&self, state: &State, folded: u64) -> Result<u64, String> {
-        let mark = self.mark()?;
-        if mark < folded {
-            return Err(format!("rooms are as of commit {mark}, but everything up to {folded} was folded"));
+        let (mark, end) = (self.number(MARK)?, self.number(END)?);
+        if end < folded {
+            return Err(format!("rooms are as of commit {end}, but everything up to {folded} was folded"));
         }
         for item in each(self.rooms.iter()) {
             let (key, value) = item?;
@@ -114,12 +118,23 @@ impl Store {
             }
             state.load(id, &name.into(), standing);
         }
+        let count = self.number(COUNT)?;
+        if state.count() < count {
+            return Err(format!("there are {} rooms, but {count} were folded", state.count()));
+        }
         Ok(mark)
     }
 
-    fn mark(&self) -> Result<u64, String> {
-        let Some(value) = guarded(|| self.meta.db.get(MARK))? else { return Ok(0) };
-        Fields(&value).fixed_u64().map_err(|malformed| format!("mark of the rooms: {}", malformed.0))
+    fn number(&self, key: &[u8]) -> Result<u64, String> {
+        let Some(value) = guarded(|| self.meta.db.get(key))? else { return Ok(0) };
+        Fields(&value).fixed_u64().map_err(|malformed| format!("marks of the rooms: {}", malformed.0))
+    }
+
+    /// Writes what is there after a pass, behind everything else in sled's file: who cuts its end cuts this.
+    pub fn set_end(&self, commit: u64, last_room: u64) -> Result<(), String> {
+        let count = self.number(COUNT)?.max(last_room);
+        guarded(|| self.meta.db.insert(COUNT, &count.to_le_bytes()))?;
+        guarded(|| self.meta.db.insert(END, &commit.to_le_bytes())).map(drop)
     }
 
     /// Writes the mark: no room may be written that knows of a later commit.

@@ -178,6 +178,35 @@ fn rooms_that_lost_their_end_are_damage() {
 }
 
 #[test]
+fn a_flipped_bit_in_the_rooms_never_loses_a_room_silently() {
+    let origin = tempfile::tempdir().unwrap();
+    for name in ["a", "b", "c"] {
+        let bed = open(origin.path());
+        let room = bed.room(name);
+        bed.store(append(room, "ann", "1", "some text"));
+        bed.journal.close();
+    }
+    let bytes = fs::read(origin.path().join("rooms/db")).unwrap();
+    let used: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+    let mut refused = 0;
+    for at in used.iter().step_by(used.len() / 40 + 1).copied() {
+        let dir = tempfile::tempdir().unwrap();
+        copy(origin.path(), dir.path());
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1;
+        fs::write(dir.path().join("rooms/db"), damaged).unwrap();
+        match Bed::open_with(dir.path(), &small()) {
+            Ok(bed) => ["a", "b", "c"].iter().for_each(|name| {
+                let room = bed.journal.find(name).unwrap_or_else(|| panic!("byte {at}: {name} is lost"));
+                assert_eq!(bed.everything(room.id).len(), 1, "byte {at}");
+            }),
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 0);
+}
+
+#[test]
 fn a_write_ahead_file_that_ends_before_the_rooms_is_damage() {
     let dir = tempfile::tempdir().unwrap();
     let bed = open(dir.path());
