@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::super::verify::verify;
-use super::super::{record, wal};
+use super::super::wal;
 use super::*;
 
-fn open(dir: &Path) -> Bed {
+pub(super) fn open(dir: &Path) -> Bed {
     Bed::open_with(dir, &small()).unwrap()
 }
 
@@ -29,7 +29,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-fn holds(dir: &Path, needle: &str) -> bool {
+pub(super) fn holds(dir: &Path, needle: &str) -> bool {
     let found = |path: &PathBuf| {
         let bytes = fs::read(path).unwrap();
         bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
@@ -37,7 +37,7 @@ fn holds(dir: &Path, needle: &str) -> bool {
     files(dir).iter().any(found)
 }
 
-fn disk_bytes(dir: &Path) -> u64 {
+pub(super) fn disk_bytes(dir: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
     files(dir).iter().map(|path| fs::metadata(path).unwrap().blocks() * 512).sum()
 }
@@ -349,164 +349,5 @@ fn verify_finds_nothing_wrong_in_a_sound_journal() {
         assert_eq!(report.problems, Vec::<String>::new());
         assert_eq!(report.rooms, 3);
         assert!(report.records >= 60 * (round + 1) - 25);
-    }
-}
-
-#[test]
-fn an_erased_payload_leaves_the_disk() {
-    let dir = tempfile::tempdir().unwrap();
-    let within = JournalConfig::default().erase_within_ms;
-    let bed = open(dir.path());
-    let room = bed.room("r");
-    let canary = "canary-in-a-coal-mine";
-    bed.store(append(room, "ann", "1", canary));
-    bed.store(related(append(room, "ann", "2", canary), RelationKind::Edit, 1));
-    bed.journal.close();
-    drop(bed);
-    for folded_before in [true, false] {
-        let bed = open(dir.path());
-        let target = if folded_before { 1 } else { bed.store(append(room, "ann", "3", canary)).offset };
-        bed.store(append(room, "ann", if folded_before { "4" } else { "5" }, "kept"));
-        assert!(holds(dir.path(), canary));
-        let id = if folded_before { "6" } else { "7" };
-        bed.store(related(append(room, "ann", id, ""), RelationKind::Delete, target));
-        assert!(bed.forward(room, target, 1).unwrap().records[0].erased);
-        bed.journal.maintain(1_000 + within);
-        bed.journal.maintain(1_000 + within);
-        assert!(!holds(dir.path(), canary), "folded before: {folded_before}");
-        assert_eq!(bed.everything(room).len() as u64, bed.bounds(room).last);
-    }
-    assert_eq!(verify(dir.path()).unwrap().problems, Vec::<String>::new());
-    let bed = open(dir.path());
-    assert!(bed.forward(room, 1, 2).unwrap().records.iter().all(|record| record.erased));
-    let retry = bed.one(Entry::Append(append(room, "ann", "1", canary)));
-    assert!(matches!(retry, Ok(Done::Duplicate { .. })));
-}
-
-#[test]
-fn retention_gives_space_back() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = JournalConfig { partition_bytes: 40 << 20, ..small() };
-    let bed = Bed::open_with(dir.path(), &config).unwrap();
-    let room = bed.room("r");
-    let text = "0123456789".repeat(6_000);
-    for round in 0..30 {
-        let entries = (0..50).map(|n| Entry::Append(append(room, "ann", &format!("{round} {n}"), &text)));
-        assert!(bed.all(entries.collect()).iter().all(Result::is_ok));
-    }
-    bed.journal.close();
-    drop(bed);
-    let before = disk_bytes(dir.path());
-    assert!(before > 80 << 20, "{before}");
-    let bed = Bed::open_with(dir.path(), &config).unwrap();
-    bed.journal.trim(room, 1_491).unwrap();
-    bed.journal.close();
-    drop(bed);
-    let bed = Bed::open_with(dir.path(), &config).unwrap();
-    for _ in 0..10 {
-        bed.journal.maintain(1);
-    }
-    bed.journal.close();
-    assert_eq!(bed.everything(room).len(), 10);
-    drop(bed);
-    let after = disk_bytes(dir.path());
-    assert!(after < before / 3, "{before} → {after}");
-    let bed = Bed::open_with(dir.path(), &config).unwrap();
-    assert_eq!(bed.everything(room).len(), 10);
-    let kept = bed.one(Entry::Append(append(room, "ann", "29 49", &text)));
-    assert!(matches!(kept, Ok(Done::Duplicate { .. })), "compaction keeps the ids");
-    let gone = bed.one(Entry::Append(append(room, "ann", "0 0", &text)));
-    assert!(matches!(gone, Ok(Done::Stored { .. })));
-}
-
-#[test]
-fn low_space_closes_for_writing_and_opens_again() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = JournalConfig { free_bytes_min: u64::MAX, ..small() };
-    let bed = Bed::open_with(dir.path(), &config).unwrap();
-    let entry = || Entry::Create { name: "r".into(), mode: Mode::ServerReadable };
-    assert!(matches!(bed.journal.submit(entry(), Ticket { owner: 1, command: 1 }), Err(Refusal::ReadOnly(_))));
-    assert!(bed.journal.health().read_only.is_some());
-    drop(bed);
-    let dir = tempfile::tempdir().unwrap();
-    let bed = open(dir.path());
-    let room = bed.room("r");
-    (1..=3).for_each(|n| drop(bed.store(append(room, "ann", &n.to_string(), "some text"))));
-    drop(bed);
-    let bed = Bed::open_with(dir.path(), &config).unwrap();
-    assert_eq!(bed.journal.trim(room, 3).unwrap().first, 3, "what gives space back goes on");
-    drop(bed);
-    let gate = super::super::gate::Gate::default();
-    gate.set_space(Some("full".into()));
-    assert!(gate.closed_because().is_some());
-    gate.set_space(None);
-    assert!(gate.closed_because().is_none());
-    gate.poison("broken".into());
-    gate.set_space(None);
-    assert_eq!(gate.closed_because().as_deref(), Some("broken"), "a failed write is for good");
-    open(dir.path()).room("r");
-}
-
-#[test]
-fn ids_are_known_at_any_age_and_in_any_place() {
-    let dir = tempfile::tempdir().unwrap();
-    let id = |n: u64| format!("id {n}");
-    for round in 0..6_u64 {
-        let bed = open(dir.path());
-        let room = bed.room("r");
-        let numbers = || round * 700..(round + 1) * 700;
-        let entries = || numbers().map(|n| Entry::Append(append(room, "ann", &id(n), "x"))).collect();
-        assert!(bed.all(entries()).iter().all(|done| matches!(done, Ok(Done::Stored { .. }))));
-        assert!(bed.all(entries()).iter().all(|done| matches!(done, Ok(Done::Duplicate { .. }))));
-        if round % 2 == 0 {
-            bed.journal.close();
-        }
-    }
-    let bed = open(dir.path());
-    let room = bed.room("r");
-    for (n, done) in
-        bed.all((0..4_200).map(|n| Entry::Append(append(room, "ann", &id(n), "x"))).collect()).iter().enumerate()
-    {
-        assert!(
-            matches!(done, Ok(Done::Duplicate { position, .. }) if position.offset == n as u64 + 1),
-            "{n}: {done:?}"
-        );
-    }
-}
-
-#[test]
-#[ignore = "needs an empty file system of about 400 MiB, named by KONVERT_SMALL_DISK"]
-fn a_full_disk_loses_nothing_and_opens_again() {
-    let disk = PathBuf::from(std::env::var("KONVERT_SMALL_DISK").unwrap());
-    let config = JournalConfig { ballast_bytes: 48 << 20, ..small() };
-    let dir = disk.join("journal");
-    let text = "x".repeat(20_000);
-    let mut acked = 0;
-    for round in 0..2 {
-        let bed = Bed::open_with(&dir, &config).unwrap();
-        let room = bed.room("r");
-        assert_eq!(bed.everything(room).len(), acked);
-        let refused = (acked..20_000).find_map(|n| {
-            let entry = Entry::Append(append(room, "ann", &n.to_string(), &text));
-            let submitted = bed.journal.submit(entry, Ticket { owner: 1, command: 1 });
-            let result = submitted.and_then(|()| bed.outcomes(1).remove(0).result);
-            acked += usize::from(result.is_ok());
-            result.err()
-        });
-        println!("round {round}: {acked} stored, then {refused:?}");
-        assert!(matches!(refused, Some(Refusal::ReadOnly(_) | Refusal::Unknown(_))));
-        assert!(bed.journal.health().read_only.is_some());
-        assert_eq!(bed.everything(room).len(), acked, "reads go on");
-    }
-}
-
-proptest::proptest! {
-    #[test]
-    fn decoding_never_panics(bytes in proptest::collection::vec(0_u8..=255, 0..200)) {
-        let mut fields = record::Fields(&bytes);
-        while fields.stored().is_ok() {}
-        let mut fields = record::Fields(&bytes);
-        while super::super::change::Change::take(&mut fields).is_ok() {}
-        super::super::partition::open_block(1, &bytes);
     }
 }

@@ -3,6 +3,7 @@
 mod contract;
 mod disk;
 mod model;
+mod space;
 
 use std::path::Path;
 use std::sync::Arc;
