@@ -17,7 +17,7 @@ use tungstenite::client::IntoClientRequest;
 use crate::server::Server;
 
 /// Whatever takes longer than this will not happen.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Everything a user may do, in one word.
 pub const ALL: &str = "read publish signal presence create";
