@@ -16,8 +16,8 @@ use tungstenite::client::IntoClientRequest;
 
 use crate::server::Server;
 
-/// Whatever takes longer than this will not happen.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+/// Whatever takes longer than this will not happen. Below the heartbeat, whose pings would end every wait.
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Everything a user may do, in one word.
 pub const ALL: &str = "read publish signal presence create";
