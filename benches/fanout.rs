@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group};
-use konvert::broker::{Audience, Broker, BrokerConfig, Fanout, Inbox, Push, Room};
+use konvert::broker::{Audience, Broker, BrokerConfig, Fanout, Form, Inbox, NoDirectory, Push, Room};
 use konvert::gateway::socket::{Outbox, framed};
 use konvert::journal::{CommitSink, JournalConfig, Kind, MemoryJournal, Mode, Outcome, Record, RoomId, RoomInfo};
 use konvert_protocol::{Encoding, v1};
@@ -35,7 +35,12 @@ impl CommitSink for Nobody {
 
 fn room() -> Arc<Room> {
     let journal = MemoryJournal::new(&JournalConfig::default(), Arc::new(Nobody)).expect("a journal");
-    let broker = Broker::new(BrokerConfig::default(), Arc::new(journal), Fanout::new(vec![Arc::new(Inbox::default())]));
+    let broker = Broker::new(
+        BrokerConfig::default(),
+        Arc::new(journal),
+        Fanout::new(vec![Arc::new(Inbox::default())]),
+        Arc::new(NoDirectory),
+    );
     broker.acquire(&RoomInfo { id: ROOM, name: "lobby".into(), mode: Mode::ServerReadable }, 0)
 }
 
@@ -51,12 +56,14 @@ fn message(offset: u64) -> Arc<Push> {
         sender_name: "Alice".into(),
         message_id: "0123456789abcdef".into(),
         payload: Bytes::from_static(&[b'x'; PAYLOAD]),
+        extras: None,
         erased: false,
     };
     Push::message(ROOM, "lobby".into(), Arc::new(record))
 }
 
-fn on_wire(encoding: Encoding, frame: &v1::ServerFrame) -> Bytes {
+fn on_wire(form: Form, frame: &v1::ServerFrame) -> Bytes {
+    let Form::Message(encoding) = form else { unreachable!("the crowd has sockets only") };
     framed(encoding.is_text(), &encoding.encode(frame))
 }
 
@@ -74,7 +81,7 @@ impl Crowd {
         let (mut audience, mut slots) = (Audience::new(0), <[Vec<u32>; Encoding::ALL.len()]>::default());
         for n in 0..count {
             let (slot, encoding) = (scattered(n, count), Encoding::ALL[n % Encoding::ALL.len()]);
-            audience.add(room, slot, encoding, false, 1);
+            audience.add(room, slot, Form::Message(encoding), false, 1);
             slots[encoding.index()].push(slot);
         }
         Self { audience, outboxes: (0..count).map(|_| Outbox::default()).collect(), slots, next: 1 }
@@ -97,7 +104,7 @@ impl Crowd {
     fn bare_loop(&mut self) {
         let push = message(self.next);
         for encoding in Encoding::ALL {
-            let bytes = push.form(encoding, on_wire);
+            let bytes = push.bytes(Form::Message(encoding), on_wire);
             for slot in &self.slots[encoding.index()] {
                 deliver(&mut self.outboxes[*slot as usize], bytes, 1);
             }
@@ -168,7 +175,7 @@ fn joins(criterion: &mut Criterion) {
                 n += 1;
                 let slot = scattered(n, count);
                 assert!(audience.remove(ROOM, slot));
-                audience.add(&room, slot, Encoding::Protobuf, false, 1);
+                audience.add(&room, slot, Form::Message(Encoding::Protobuf), false, 1);
             })
         });
     }

@@ -119,6 +119,7 @@ fn entry(n: u64, sender: &Arc<str>, payload: &Bytes) -> Entry {
         kind: Kind::Message,
         relation: None,
         payload: payload.clone(),
+        extras: None,
         expected: None,
         time_ms: n,
     })

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group};
-use konvert::broker::{Broker, BrokerConfig, Budget, Fanout, Start, Want};
+use konvert::broker::{Broker, BrokerConfig, Budget, Fanout, NoDirectory, Start, Want};
 use konvert::journal::{
     Append, CommitSink, DurableJournal, Entry, Journal, JournalConfig, Kind, Mode, Outcome, Position, RoomId, Ticket,
 };
@@ -62,6 +62,7 @@ fn entry(n: u64, sender: &Arc<str>, payload: &Bytes) -> Entry {
         kind: Kind::Message,
         relation: None,
         payload: payload.clone(),
+        extras: None,
         expected: None,
         time_ms: n,
     })
@@ -89,7 +90,7 @@ fn reopened(dir: &Path) -> Arc<DurableJournal> {
 }
 
 fn broker(journal: Arc<dyn Journal>) -> Broker {
-    Broker::new(BrokerConfig::default(), journal, Fanout::new(Vec::new()))
+    Broker::new(BrokerConfig::default(), journal, Fanout::new(Vec::new()), Arc::new(NoDirectory))
 }
 
 /// What a resume does: the verdict from memory, and from the store what is not in memory. Returns the number of

@@ -21,9 +21,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::auth::{Auth, AuthConfig, SECRET_BYTES_MIN};
+use crate::blobs::BlobsConfig;
 use crate::broker::BrokerConfig;
+use crate::directory::DirectoryConfig;
 use crate::gateway::GatewayConfig;
 use crate::journal::JournalConfig;
+use crate::service::{LimitsConfig, ServiceConfig, WebhooksConfig};
 
 pub use layers::{Flag, environment};
 
@@ -43,6 +46,16 @@ pub struct Config {
     pub broker: BrokerConfig,
     /// How messages are kept.
     pub journal: JournalConfig,
+    /// Where accounts and dialogs are kept.
+    pub directory: DirectoryConfig,
+    /// How accounts and dialogs behave.
+    pub service: ServiceConfig,
+    /// How programs outside are told of what happens.
+    pub webhooks: WebhooksConfig,
+    /// Which files are taken, and where they are kept.
+    pub blobs: BlobsConfig,
+    /// How much users may do, by role.
+    pub limits: LimitsConfig,
 }
 
 /// Where the server listens and keeps its files.
@@ -55,11 +68,13 @@ pub struct ServerConfig {
     pub port: u16,
     /// The directory of everything the server keeps.
     pub data: PathBuf,
+    /// Proxies whose `X-Forwarded-For` is believed: addresses and networks such as `10.0.0.0/8`.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { bind: Ipv4Addr::UNSPECIFIED.into(), port: 3001, data: "data".into() }
+        Self { bind: Ipv4Addr::UNSPECIFIED.into(), port: 3001, data: "data".into(), trusted_proxies: Vec::new() }
     }
 }
 

@@ -27,6 +27,7 @@ pub enum MetricKind {
 /// Every metric: name (its end is the unit), kind, meaning.
 pub const METRICS: &[(&str, MetricKind, &str)] = &[
     ("konvert_connections", MetricKind::Gauge, "Connections that are authenticated."),
+    ("konvert_transport_connections", MetricKind::Gauge, "Connections by what they speak by, also those pending."),
     ("konvert_connections_pending", MetricKind::Gauge, "Connections that have not authenticated yet."),
     ("konvert_connects_total", MetricKind::Counter, "Connections that authenticated."),
     ("konvert_rooms", MetricKind::Gauge, "Rooms that exist."),
@@ -50,6 +51,10 @@ pub const METRICS: &[(&str, MetricKind, &str)] = &[
     ("konvert_journal_free_bytes", MetricKind::Gauge, "Free bytes on the journal's file system."),
     ("konvert_journal_read_only", MetricKind::Gauge, "1 when no writes are accepted."),
     ("konvert_journal_damage", MetricKind::Gauge, "Damaged places found since start."),
+    ("konvert_blobs_stored_total", MetricKind::Counter, "Files stored, each content once."),
+    ("konvert_blobs_stored_bytes_total", MetricKind::Counter, "Bytes of the files stored."),
+    ("konvert_blobs_received_bytes_total", MetricKind::Counter, "Bytes of uploads received."),
+    ("konvert_blobs_collected_total", MetricKind::Counter, "Files deleted because nothing named them."),
     ("process_resident_memory_bytes", MetricKind::Gauge, "Memory the process holds."),
     ("process_open_fds", MetricKind::Gauge, "File descriptors the process holds."),
     ("process_cpu_seconds_total", MetricKind::Counter, "Processor time the process has used."),
@@ -129,6 +134,12 @@ impl Scrape {
         debug_assert_eq!(kind(name), Some(MetricKind::Gauge), "{name}");
         // Exact below 2^53.
         gauge!(name).set(value as f64);
+    }
+
+    /// A number that goes up and down, of one transport.
+    pub fn gauge_by_transport(&mut self, name: &'static str, transport: &'static str, value: u64) {
+        debug_assert_eq!(kind(name), Some(MetricKind::Gauge), "{name}");
+        gauge!(name, "transport" => transport).set(value as f64);
     }
 
     /// Durations as a part counted them: one count per upper bound in microseconds, and one for those above all. The

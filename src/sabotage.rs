@@ -5,7 +5,7 @@
 
 /// Whether a fault was asked for. Names in use: in the journal `ack_before_store`, `skip_idempotency`, `skip_sync`,
 /// `hole_in_order`, `serve_damaged`; in the core `reorder`, `drop_on_resume`, `store_signals`, `accept_plaintext`; at
-/// the edge `unbounded_outbox`, `no_limits`.
+/// the edge `unbounded_outbox`, `no_limits`; of webhooks `forget_webhooks`; in the service `keep_revoked`, `keep_members`.
 #[cfg(feature = "sabotage")]
 pub fn is(fault: &str) -> bool {
     static FAULTS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();

@@ -8,21 +8,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
+use crate::address::network;
 use crate::auth::{Auth, AuthConfigError};
+use crate::blobs::{BlobError, Blobs};
 use crate::broker::{Broker, BrokerError, Fanout, Inbox, RoomConfig, SHARDS_MAX};
 use crate::config::Config;
+use crate::directory::{Directory, DirectoryError};
 use crate::gateway::{self, Admission, Counters, Gateway, Shared, now_ms, steady_ms};
 use crate::journal::{DurableJournal, Journal, Mode, OpenError};
 use crate::metrics::{self, MetricsHandle, Scrape};
-use crate::rest::{self, HealthFacts, RestState};
+use crate::rest::{self, Edge, HealthFacts, RestState};
+use crate::service::{Ground, Limits, OutwardError, Roster, Service, Webhooks, follow_key_sets};
 
 /// Connections that the kernel may keep waiting to be accepted; more than come in the time of one busy turn.
 const BACKLOG: u32 = 4_096;
 /// How often the journal tidies up.
 const MAINTAIN: Duration = Duration::from_secs(1);
+/// How often the directory is asked whether it answers, and how long it may take.
+const WATCH: Duration = Duration::from_secs(5);
 
 /// Why the server did not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +52,12 @@ pub enum ServeError {
         /// Why not.
         source: OpenError,
     },
+    /// The directory cannot be opened or does not answer.
+    #[error("cannot open the directory of accounts: {0}")]
+    Directory(#[from] DirectoryError),
+    /// The store of files cannot be opened.
+    #[error("cannot open the store of files: {0}")]
+    Blobs(#[from] BlobError),
     /// The keys cannot be used.
     #[error(transparent)]
     Auth(#[from] AuthConfigError),
@@ -54,6 +69,9 @@ pub enum ServeError {
         /// Why not.
         reason: String,
     },
+    /// Webhooks cannot be sent.
+    #[error("cannot send webhooks: {0}")]
+    Webhooks(#[from] OutwardError),
     /// The machine does not give what is needed.
     #[error("cannot start: {0}")]
     Machine(#[from] io::Error),
@@ -63,25 +81,41 @@ pub enum ServeError {
 ///
 /// # Errors
 /// When it could not start. After `on_ready` it ends well.
-pub fn serve(config: Config, secret: Vec<u8>, on_ready: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
+pub fn serve(config: Config, secret: Vec<u8>, on_ready: impl FnOnce(Ready)) -> Result<(), ServeError> {
     end_with_a_shard();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // For requests over HTTP and what goes on in the background; the shards have runtimes of their own.
+    let runtime = tokio::runtime::Builder::new_multi_thread().thread_name("rest").enable_all().build()?;
     runtime.block_on(async {
         let server = Server::start(&config, &secret).await?;
         // Before anybody is told that it runs, so that nobody can end it unheard.
         let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        on_ready(server.address);
+        on_ready(Ready { address: server.address, first_administrator: server.first_administrator.clone() });
         server.run_until_told(signals).await
     })
 }
 
+/// What is told when the server listens.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Where.
+    pub address: SocketAddr,
+    /// The code by which somebody becomes the first administrator, for as long as there is none.
+    pub first_administrator: Option<String>,
+}
+
 struct Server {
     address: SocketAddr,
+    first_administrator: Option<String>,
+    auth: Arc<Auth>,
+    service: Arc<Service>,
     broker: Broker,
     journal: Arc<dyn Journal>,
+    directory: Directory,
     gateway: Gateway,
     metrics: MetricsHandle,
     is_draining: Arc<AtomicBool>,
+    /// What the service does beside requests, and how it is told to end.
+    housekeeping: (JoinHandle<()>, CancellationToken),
 }
 
 impl Server {
@@ -93,7 +127,11 @@ impl Server {
         let directory = config.server.data.join("journal");
         let journal: Arc<dyn Journal> = DurableJournal::open(&directory, &config.journal, fanout.clone())
             .map_err(|source| ServeError::Journal { directory, source })?;
-        let broker = Broker::new(config.broker.clone(), journal.clone(), fanout.clone());
+        let directory = open_directory(config).await?;
+        let runtime = tokio::runtime::Handle::current();
+        let (limits, notices) = Limits::load(directory.clone(), config.limits.clone(), now_ms).await?;
+        let roster = Roster::new(directory.clone(), runtime.clone(), &config.service, limits).await?;
+        let broker = Broker::new(config.broker.clone(), journal.clone(), fanout.clone(), Arc::new(roster.clone()));
         open_rooms(&broker, journal.as_ref(), &config.broker.rooms).await?;
 
         let admission = Admission::new(config.gateway.clone());
@@ -102,25 +140,56 @@ impl Server {
         metrics.collect(Box::new(gateway_collector(counters.clone(), admission.clone(), inboxes.clone())));
         metrics.collect(Box::new(journal_collector(broker.clone())));
         let is_draining = Arc::new(AtomicBool::new(false));
+        let trouble = Arc::<Mutex<Option<String>>>::default();
+        tokio::spawn(watch_directory(directory.clone(), trouble.clone()));
+        let auth = Arc::new(Auth::new(&config.auth, secret, config.guest_rooms())?);
+        let blobs =
+            Blobs::open(config.blobs.clone(), &config.server.data.join("blobs"), config.journal.free_bytes_min)?;
+        let blobs = Arc::new(blobs);
+        metrics.collect(Box::new(blobs.clone().collector()));
+        let webhooks = Webhooks::new(config.webhooks.clone())?;
+        let (tables, core) = (directory.clone(), broker.clone());
+        let ground = Ground { directory: tables, roster, broker: core, auth: auth.clone(), blobs, webhooks, now_ms };
+        let service = Arc::new(Service::new(config.service.clone(), ground));
+        service.start_webhooks().await?;
+        let first_administrator = service.first_administrator_code().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "there is no code for a first administrator");
+            None
+        });
         let router = rest::router(RestState {
-            health: health_facts(broker.clone(), config.journal.free_bytes_min, is_draining.clone()),
+            health: health_facts(broker.clone(), config.journal.free_bytes_min, is_draining.clone(), trouble.clone()),
             metrics: metrics.clone(),
             started: Instant::now(),
+            edge: Arc::new(edge(config)),
+            service: service.clone(),
+            runtime,
         });
-        let shared = Arc::new(Shared {
-            config: config.gateway.clone(),
-            broker: broker.clone(),
-            auth: Auth::new(&config.auth, secret, config.guest_rooms())?,
-            admission,
-            counters,
-        });
+        let (settings, keys) = (config.gateway.clone(), auth.clone());
+        let shared = Arc::new(Shared { config: settings, broker: broker.clone(), auth: keys, admission, counters });
         let gateway = Gateway::start(&listener, shared, inboxes, router)?;
-        Ok(Self { address, broker, journal, gateway, metrics, is_draining })
+        let stop = CancellationToken::new();
+        let housekeeping = (tokio::spawn(service.clone().keep_house(notices, stop.clone())), stop);
+        Ok(Self {
+            address,
+            first_administrator,
+            auth,
+            service,
+            broker,
+            journal,
+            directory,
+            gateway,
+            metrics,
+            is_draining,
+            housekeeping,
+        })
     }
 
     async fn run_until_told(self, (mut terminate, mut interrupt): (Signal, Signal)) -> Result<(), ServeError> {
         let presence = tokio::spawn(presence_ticks(self.broker.clone()));
         let upkeep = tokio::spawn(upkeep(self.journal.clone(), self.metrics.clone()));
+        let follower = tokio::spawn(self.service.clone().follow());
+        let service_upkeep = tokio::spawn(self.service.keep_up());
+        let key_sets = tokio::spawn(follow_key_sets(self.auth));
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
@@ -136,6 +205,16 @@ impl Server {
         if ended.await.is_err() {
             tracing::error!("the end was not orderly; the journal recovers at the next start");
         }
+        // What it has not written it reads again at the next start.
+        follower.abort();
+        service_upkeep.abort();
+        key_sets.abort();
+        let (housekeeping, stop) = self.housekeeping;
+        stop.cancel();
+        if housekeeping.await.is_err() {
+            tracing::error!("what was counted last is not stored");
+        }
+        self.directory.close().await;
         presence.abort();
         upkeep.abort();
         tracing::info!("ended");
@@ -177,6 +256,19 @@ fn shard_count(wanted: usize) -> usize {
     count.min(SHARDS_MAX)
 }
 
+/// From where requests may come. What is no network was refused with the settings.
+fn edge(config: &Config) -> Edge {
+    let proxies = config.server.trusted_proxies.iter();
+    Edge {
+        origins: config.gateway.origins.clone(),
+        trusted_proxies: proxies.filter_map(|text| network(text)).collect(),
+    }
+}
+
+async fn open_directory(config: &Config) -> Result<Directory, DirectoryError> {
+    Directory::open(&config.directory, &config.server.data).await
+}
+
 async fn open_rooms(broker: &Broker, journal: &dyn Journal, rooms: &[RoomConfig]) -> Result<(), ServeError> {
     for room in rooms {
         let refused = |reason: String| ServeError::Room { room: room.name.clone(), reason };
@@ -204,7 +296,7 @@ async fn presence_ticks(broker: Broker) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        broker.presence_tick(steady_ms());
+        broker.presence_tick(steady_ms(), now_ms());
     }
 }
 
@@ -221,15 +313,32 @@ async fn upkeep(journal: Arc<dyn Journal>, metrics: MetricsHandle) {
     }
 }
 
+/// Keeps what is wrong with the directory for whoever asks.
+async fn watch_directory(directory: Directory, trouble: Arc<Mutex<Option<String>>>) {
+    let mut tick = tokio::time::interval(WATCH);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let answer = tokio::time::timeout(WATCH, directory.check()).await;
+        *trouble.lock() = match answer {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some("it does not answer".to_owned()),
+        };
+    }
+}
+
 fn health_facts(
     broker: Broker,
     free_bytes_min: u64,
     is_draining: Arc<AtomicBool>,
+    directory: Arc<Mutex<Option<String>>>,
 ) -> Arc<dyn Fn() -> HealthFacts + Send + Sync> {
     Arc::new(move || {
         let health = broker.health();
         HealthFacts {
             read_only: health.read_only,
+            directory: directory.lock().clone(),
             damage: health.damage,
             free_bytes: health.free_bytes,
             free_bytes_min,
@@ -246,6 +355,9 @@ fn gateway_collector(
     move |scrape| {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         scrape.gauge("konvert_connections", admission.connections() as u64);
+        for (kind, connections) in admission.connections_by_kind() {
+            scrape.gauge_by_transport("konvert_transport_connections", kind.name(), connections as u64);
+        }
         scrape.gauge("konvert_connections_pending", admission.pending() as u64);
         scrape.counter("konvert_connects_total", count(&counters.opened));
         scrape.counter("konvert_commands_total", count(&counters.commands));

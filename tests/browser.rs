@@ -27,8 +27,8 @@ const ABOUT_DEAD_SERVER: &str = "WebSocket connection to ";
 async fn two_people_chat_while_the_server_is_killed() {
     let Some(mut browser) = browser().await else { return };
     let mut server = Server::start().await;
-    let anna = browser.open("anna", &server.address(), View::default()).await;
-    let boris = browser.open("boris", &server.address(), View { language: "ru-RU", ..View::default() }).await;
+    let anna = browser.open("anna", &server.page(), View::default()).await;
+    let boris = browser.open("boris", &server.page(), View { language: "ru-RU", ..View::default() }).await;
     enter(&mut browser, &anna, "Anna").await;
     enter(&mut browser, &boris, "Борис").await;
     let mut said = Vec::new();
@@ -107,14 +107,14 @@ async fn two_people_chat_while_the_server_is_killed() {
 async fn the_page_follows_what_becomes_of_the_server() {
     let Some(mut browser) = browser().await else { return };
     let mut server = Server::start().await;
-    let anna = browser.open("anna", &server.address(), View::default()).await;
+    let anna = browser.open("anna", &server.page(), View::default()).await;
     enter(&mut browser, &anna, "Anna").await;
     let mut said = Vec::new();
     say(&mut browser, &anna, "before", &mut said).await;
     browser.until(&anna, &shows(&said)).await;
 
     // Stopped in good order: the page knows when to come back, and does.
-    assert!(server.stop().await, "an orderly stop ends with 0");
+    assert_eq!(server.terminate().await, Some(0), "an orderly stop ends with 0");
     browser.until(&anna, &format!("!({IS_ONLINE})")).await;
     server.start_again().await;
     browser.until(&anna, &shows(&said)).await;
@@ -147,7 +147,7 @@ async fn pictures() {
     let Some(mut browser) = browser().await else { return };
     let server = Server::start().await;
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("browser");
-    let door = browser.open("door", &server.address(), View::default()).await;
+    let door = browser.open("door", &server.page(), View::default()).await;
     browser.until(&door, "!document.getElementById('door').hidden").await;
     browser.screenshot(&door, &directory.join("door.png")).await;
     let views = [
@@ -157,7 +157,7 @@ async fn pictures() {
     ];
     let mut tabs = Vec::new();
     for (name, view) in ["Anna", "Boris", "Vera"].into_iter().zip(views) {
-        let tab = browser.open(name, &server.address(), view).await;
+        let tab = browser.open(name, &server.page(), view).await;
         enter(&mut browser, &tab, name).await;
         tabs.push(tab);
     }
@@ -247,4 +247,48 @@ async fn check_lists(browser: &mut Browser, anna: &Tab, boris: &Tab, said: &[Str
     texts.sort_unstable();
     wanted.sort_unstable();
     assert_eq!(json!(texts), Value::from(wanted), "something is lost or there twice");
+}
+
+/// The documentation shows every operation and error, tries one, and breaks nothing of the content policy.
+#[tokio::test]
+async fn the_documentation_shows_and_tries_every_operation() {
+    let Some(mut browser) = browser().await else { return };
+    let server = Server::start().await;
+    let address = format!("{}api/docs", server.page());
+    let tab = browser.open("docs", &format!("{address}#not_found"), View::default()).await;
+    browser.until(&tab, "document.body.dataset.ready === 'yes'").await;
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docs");
+    std::fs::create_dir_all(&pictures).expect("a directory");
+    assert_eq!(browser.evaluate(&tab, "document.querySelector('.aimed').id").await, "not_found");
+    browser.screenshot(&tab, &pictures.join("errors.png")).await;
+
+    let document = reqwest::get(format!("{}api/openapi.json", server.page())).await.expect("the description");
+    let document: Value = document.json().await.expect("JSON");
+    let paths = document["paths"].as_object().expect("paths").values();
+    let count: usize = paths.map(|item| item.as_object().map_or(0, serde_json::Map::len)).sum();
+    assert_eq!(browser.evaluate(&tab, "document.querySelectorAll('details.operation').length").await, count);
+    // Everything can be opened.
+    browser
+        .evaluate(&tab, "document.querySelectorAll('details.operation').forEach((one) => { one.open = true; })")
+        .await;
+    browser
+        .until(
+            &tab,
+            "[...document.querySelectorAll('details.operation')].every((one) => one.querySelector('form.try'))",
+        )
+        .await;
+    browser.evaluate(&tab, "location.hash = '#op-post_server_publish'").await;
+    browser.screenshot(&tab, &pictures.join("operation.png")).await;
+
+    let health = "document.getElementById('op-get_health')";
+    browser.evaluate(&tab, &format!("{health}.querySelector('form').requestSubmit()")).await;
+    browser.until(&tab, &format!("{health}.querySelector('.answer-head')?.textContent.startsWith('200')")).await;
+    browser
+        .evaluate(&tab, "document.getElementById('language').click(); document.getElementById('theme').click()")
+        .await;
+    browser.until(&tab, "document.getElementById('errors').textContent === 'Ошибки'").await;
+    browser.evaluate(&tab, "location.hash = ''; scrollTo(0, 0)").await;
+    browser.screenshot(&tab, &pictures.join("dark.png")).await;
+    assert!(browser.problems.is_empty(), "{:?}", browser.problems);
+    browser.close().await;
 }

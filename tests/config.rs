@@ -70,7 +70,10 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
             "k.toml: gateway.heartbeat_m: there is no such setting. Did you mean `heartbeat_ms`?",
         ),
         ("[gatway]", "k.toml: gatway: there is no such setting. Did you mean `gateway`?"),
-        ("[server]\nzzz = 1", "k.toml: server.zzz: there is no such setting. Possible here: bind, port, data."),
+        (
+            "[server]\nzzz = 1",
+            "k.toml: server.zzz: there is no such setting. Possible here: bind, port, data, trusted_proxies.",
+        ),
         ("[[broker.rooms]]\nnmae = 'x'", "k.toml: broker.rooms.0.nmae: there is no such setting. Did you mean `name`?"),
         (
             "[journal.retention]\nage = 1",
@@ -113,7 +116,7 @@ fn mistakes_are_told_with_their_place_and_a_way_out() {
             "k.toml: gateway.origins.0: \"https://a.example/\" is not an origin.",
         ),
         ("[gateway]\norigins = ['chat.example']", "is not an origin. Write it like https://chat.example"),
-        ("[[auth.keys]]\nkid = 'a'", "k.toml: auth.keys.0: needs exactly one of `pem` and `pem_file`."),
+        ("[[auth.keys]]\nkid = 'a'", "k.toml: auth.keys.0: needs exactly one of `pem`, `pem_file` and `secret`."),
         (
             "[[auth.keys]]\nkid = 'a'\npem = 'x'",
             "k.toml: auth: auth.keys: the key with kid \"a\" is not an Ed25519 public key",

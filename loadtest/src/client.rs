@@ -69,7 +69,7 @@ impl Target {
         let work = async {
             let connection = Connection::open(self, index).await?;
             let agent = concat!("konvert-loadtest/", env!("CARGO_PKG_VERSION")).to_owned();
-            match connection.call(v1::Connect { token, name: String::new(), agent, rooms }).await? {
+            match connection.call(v1::Connect { token, agent, rooms, ..Default::default() }).await? {
                 server_frame::Body::Connected(connected) => Ok(Session { connection, connected }),
                 other => Err(Error::Protocol(format!("connect answered with {other:?}"))),
             }

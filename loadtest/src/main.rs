@@ -6,6 +6,7 @@
 //!               │
 //!             bench      a server, ours or somebody's: server_process, token
 //!             client     one connection: websocket, delivery (the fast path)
+//!             http       requests with JSON
 //!             schedule   open-loop times        payload  what a load message carries
 //!             stats      delays, loss, duplicates, order
 //! limit_server           the bare loop to compare with
@@ -17,6 +18,7 @@ mod client;
 mod delivery;
 mod error;
 mod figures;
+mod http;
 mod limit_server;
 mod options;
 mod payload;
@@ -40,7 +42,7 @@ use tokio::task::LocalSet;
 use error::{Result, setup};
 use figures::Outcome;
 use options::{Common, Options, Scenario};
-use scenario::{connect, curves, durable, fanout, idle, limit, resume, slow};
+use scenario::{connect, curves, durable, fanout, idle, limit, rest, resume, slow};
 
 /// Figures that fail a run without being asked for.
 const MUST_BE_ZERO: [&str; 11] = [
@@ -109,6 +111,7 @@ async fn scenario(options: &Options, seed: u64) -> Result<Outcome> {
         Scenario::Slow(options) => slow::slow(common, options).await,
         Scenario::Limit(options) => limit::limit(common, options).await,
         Scenario::Curves(options) => curves::curves(common, options).await,
+        Scenario::Rest(options) => rest::rest(common, options, seed).await,
         Scenario::Torture(options) => torture::torture(common, options, seed).await,
         Scenario::LimitServer(_) => Err(setup("not a scenario")),
     }

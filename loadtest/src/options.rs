@@ -86,6 +86,8 @@ pub enum Scenario {
     Limit(Limit),
     /// How cost grows with connections, subscribers, rooms and messages, as curves.
     Curves(Curves),
+    /// Lists, history and publishes over HTTP in a town of many dialogs, and sockets beside a flood of sign-ins.
+    Rest(Rest),
     /// Kills, power cuts, disconnects, a full disk, failing writes, flipped bits: nothing acked may be lost.
     Torture(Torture),
     /// The bare loop that fan-out is measured against; `limit` starts it by itself.
@@ -105,6 +107,7 @@ impl Scenario {
             Scenario::Slow(options) => options.subscribers + options.stalled,
             Scenario::Limit(_) => 5_000,
             Scenario::Curves(options) => options.connections.max(options.subscribers),
+            Scenario::Rest(_) => 1_000,
             Scenario::Torture(_) | Scenario::LimitServer(_) => 100,
         };
         most as u64
@@ -307,6 +310,35 @@ pub struct Curves {
     /// Measure each point for this long, seconds.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
+}
+
+/// Requests over HTTP.
+#[derive(Debug, Clone, Args)]
+pub struct Rest {
+    /// Users.
+    #[arg(long, default_value_t = 10_000)]
+    pub users: usize,
+    /// Groups between them.
+    #[arg(long, default_value_t = 100_000)]
+    pub dialogs: usize,
+    /// Groups that one busy user is in.
+    #[arg(long, default_value_t = 10_000)]
+    pub busy_dialogs: usize,
+    /// Messages in the groups.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub messages: u64,
+    /// Requests per second.
+    #[arg(long, default_value_t = 500.0, value_parser = positive)]
+    pub rate: f64,
+    /// Measure for this long, seconds.
+    #[arg(long, default_value_t = 20.0)]
+    pub seconds: f64,
+    /// Sign-ins per second of the flood.
+    #[arg(long, default_value_t = 100.0, value_parser = positive)]
+    pub sign_ins: f64,
+    /// Watch the sockets for this long without the flood, and as long with it, seconds.
+    #[arg(long, default_value_t = 10.0)]
+    pub flood_seconds: f64,
 }
 
 /// Torture. Naming any of the acts runs only those named; naming none runs all of them, briefly.

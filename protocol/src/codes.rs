@@ -4,7 +4,7 @@
 macro_rules! error_codes {
     ($($variant:ident = $number:literal, $name:literal, $temporary:literal, $meaning:literal;)+) => {
         /// A numbered error. Ranges: 1xx the frame, 2xx who you are, 3xx the room and your rights, 4xx the content,
-        /// 5xx limits, 6xx the server.
+        /// 5xx limits, 6xx the server, 7xx requests to the REST interface.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ErrorCode {
             $(#[doc = $meaning] $variant,)+
@@ -46,6 +46,9 @@ error_codes! {
     TokenExpired = 201, "token_expired", false, "The token has ended. Get a new one.";
     GuestsNotAllowed = 202, "guests_not_allowed", false, "A token is needed: this server lets no guests in.";
     OtherUser = 203, "other_user", false, "A refresh must name the user who is connected.";
+    Revoked = 204, "revoked", false, "This sign-in was ended, or the user is blocked or deleted. Sign in again.";
+    SessionEnded = 205, "session_ended", false, "There is no such session, or it has ended. Connect and resume from your positions.";
+    OriginNotAllowed = 206, "origin_not_allowed", false, "Pages of this origin may not connect. The operator allows origins in gateway.origins.";
     UnknownRoom = 300, "unknown_room", false, "There is no such room, or you may not know of it.";
     NotAllowed = 301, "not_allowed", false, "The token does not grant this in the room.";
     NotSubscribed = 302, "not_subscribed", false, "Subscribe to the room first.";
@@ -63,12 +66,34 @@ error_codes! {
     TooManyRooms = 500, "too_many_rooms", false, "The connection is subscribed to as many rooms as allowed. Unsubscribe from one first.";
     RateLimited = 501, "rate_limited", true, "Too fast. Wait `retry_after_ms` and try again.";
     TooManyFrames = 502, "too_many_frames", false, "More frames in one message than allowed; those beyond the limit were not looked at.";
+    QuotaExceeded = 503, "quota_exceeded", true, "Your quota is used up until `retry_after_ms` have passed; /api/user-limits tells what is left.";
     Overloaded = 600, "overloaded", true, "The server has more to store than it can. Wait `retry_after_ms` and try again with the same message id.";
     ReadOnly = 601, "read_only", true, "The server cannot store now; reading goes on. Its operator finds the reason in /api/health.";
     Unknown = 602, "unknown_outcome", true, "The message may or may not be stored. Try again with the same message id.";
     Damaged = 603, "damaged", false, "The stored messages asked for are damaged and are not served. Its operator finds details in /api/health.";
     ShuttingDown = 604, "shutting_down", true, "The server is draining. Connect again and repeat.";
     Unreadable = 605, "unreadable", true, "The disk did not give what is stored. Wait `retry_after_ms` and try again; its operator finds details in the log.";
+    Internal = 606, "internal", true, "Something failed here that should not. The operator finds details in the log.";
+    BadRequest = 700, "bad_request", false, "The request is not what this path takes; the text says what to correct.";
+    NotFound = 701, "not_found", false, "There is nothing here that you may know of.";
+    MethodNotAllowed = 702, "method_not_allowed", false, "This path does not take this method; the `allow` header tells which it takes.";
+    BodyTooLarge = 703, "body_too_large", false, "The body is longer than this path takes.";
+    UnsupportedType = 704, "unsupported_type", false, "The body must be of the type that the documentation names, mostly application/json.";
+    Unauthorized = 710, "unauthorized", false, "Send a token: `Authorization: Bearer …`.";
+    Forbidden = 711, "forbidden", false, "Your role or your place does not allow this.";
+    WrongCredentials = 712, "wrong_credentials", false, "The login or the password is wrong.";
+    LoginTaken = 713, "login_taken", false, "Somebody has this login already. Choose another.";
+    WeakPassword = 714, "weak_password", false, "The password is too easy to guess; the text says how to make it better.";
+    TokenReused = 715, "token_reused", false, "This refresh token was used before, so somebody else may have it: the sign-in has been ended. Sign in again.";
+    Exists = 720, "exists", false, "It exists already.";
+    NotPossible = 721, "not_possible", false, "This cannot be done to it in its present state; the text says why.";
+    InviteEnded = 722, "invite_ended", false, "The invite has expired, was used up or taken back. Ask for a new one.";
+    TypeNotAllowed = 730, "type_not_allowed", false, "Files of this type are not taken here.";
+    OffsetMismatch = 731, "offset_mismatch", false, "The upload stands elsewhere; ask with HEAD and go on from there.";
+    HashMismatch = 732, "hash_mismatch", false, "What arrived does not have the hash that was announced. Upload it anew.";
+    PieceDamaged = 733, "piece_damaged", true, "This piece of an upload does not have the checksum that came with it; nothing of it was kept. Send it again.";
+    UploadVersion = 734, "upload_version", false, "Uploads are spoken of by tus 1.0.0: send `Tus-Resumable: 1.0.0`.";
+    NoSuchRange = 735, "no_such_range", false, "The file has no such bytes; `Content-Range` tells how long it is.";
 }
 
 /// What a client should do after a close, told by the range of the code.

@@ -99,6 +99,7 @@ frame_serde!(ServerFrame, server_frame, {
     "membership_changed" => MembershipChanged,
     "token_expiring" => TokenExpiring,
     "closing" => Closing,
+    "changed" => Changed,
 });
 
 macro_rules! body_from {
@@ -121,7 +122,7 @@ body_from!(server_frame,
     Unsubscribed => Unsubscribed, Published => Published, Signaled => Signaled, HistoryPage => History,
     PresenceState => Presence, Pong => Pong, Message => Message, SignalPush => Signal, PresenceDiff => PresenceDiff,
     RoomChanged => RoomChanged, MembershipChanged => MembershipChanged, TokenExpiring => TokenExpiring,
-    Closing => Closing,
+    Closing => Closing, Changed => Changed,
 );
 
 impl ClientFrame {

@@ -9,7 +9,7 @@
 //!                             serde_forms  how bytes and enums look in MessagePack and JSON
 //!                             encoding     frames ⇄ the bytes of one WebSocket message
 //!                             codes        error numbers and close codes, one table each
-//!                             names        what a room, a user, a message id may be called
+//!                             names        what a room, a user, a message id, a file may be called
 //! vectors/                                 golden vectors shared by every client implementation
 //! ```
 
@@ -22,7 +22,8 @@ mod serde_forms;
 pub use codes::{CloseAdvice, CloseCode, ErrorCode};
 pub use encoding::{DecodeError, Encoding, Frame, Frames};
 pub use names::{
-    MESSAGE_ID_BYTES_MAX, NameError, ROOM_NAME_BYTES_MAX, USER_ID_BYTES_MAX, check_message_id, check_room, check_user,
+    BLOBS_MAX, MENTIONS_MAX, MESSAGE_ID_BYTES_MAX, NameError, ROOM_NAME_BYTES_MAX, USER_ID_BYTES_MAX, blob_digest,
+    blob_name, check_message_id, check_room, check_user,
 };
 
 /// Types made from `konvert.proto`.

@@ -16,8 +16,9 @@ fn message() -> impl Strategy<Value = v1::Message> {
     (
         ("[a-z]{0,9}", 0u64..1 << 53, "[!-~]{0,20}", any::<String>(), payload(), any::<bool>()),
         (0..2i32, proptest::option::of((0..6i32, 0u64..1 << 53)), 0u64..1 << 53),
+        (prop::collection::vec("[!-~]{1,20}", 0..4), prop::collection::vec("[0-9a-f]{64}", 0..3)),
     )
-        .prop_map(|((room, offset, sender, sender_name, payload, erased), (kind, relation, ordinal))| {
+        .prop_map(|((room, offset, sender, sender_name, payload, erased), (kind, relation, ordinal), extras)| {
             v1::Message {
                 room,
                 offset,
@@ -30,6 +31,8 @@ fn message() -> impl Strategy<Value = v1::Message> {
                 relation: relation.map(|(kind, offset)| v1::Relation { kind, offset }),
                 ordinal,
                 time_ms: offset,
+                mentions: extras.0,
+                blobs: extras.1,
             }
         })
 }

@@ -11,6 +11,7 @@
 //!   "iat": 1893452400,           optional; must not be in the future by more than 5 s
 //!   "iss": "https://example",    must equal `auth.issuer` when that is set
 //!   "aud": "konvert",            text or list; must be or contain `auth.audience` unless that is empty
+//!   "device": "dev-…",           only in tokens of this server's own accounts: the device that is signed in
 //!   "grants": [                  at most 256; a user's rights in a room are the union over those that match
 //!     { "room": "team-*",        a name, a beginning and `*`, or `*`
 //!       "allow": ["read", "publish", "signal", "presence", "moderate", "create"],
@@ -28,6 +29,9 @@ pub const NAME_BYTES_MAX: usize = 64;
 
 /// What user ids of guests begin with; nobody else's may.
 pub const GUEST_PREFIX: &str = "guest-";
+
+/// What user ids of this server's own accounts begin with; nobody else's may.
+pub const ACCOUNT_PREFIX: &str = "acc-";
 
 /// The year 9999: later times are cut to it, so that arithmetic on them cannot overflow.
 const TIME_S_MAX: f64 = 253_402_300_799.0;
@@ -56,6 +60,9 @@ pub struct Claims {
     /// For whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aud: Option<Audience>,
+    /// The device that an account is signed in on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// What the user may do.
     #[serde(default)]
     pub grants: Vec<Grant>,
@@ -80,6 +87,13 @@ impl Claims {
 /// Whether a display name keeps the rules; an empty one does.
 pub(super) fn is_display_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control)
+}
+
+/// A name that somebody else vouches for, made to keep the rules; may be empty.
+pub fn fitting_name(name: &str) -> String {
+    let mut name: String = name.chars().filter(|c| !c.is_control()).collect();
+    name.truncate(name.floor_char_boundary(NAME_BYTES_MAX));
+    name
 }
 
 /// Seconds since 1970, as tokens tell time.

@@ -103,24 +103,57 @@ pub struct Grant {
     pub mode: Option<GrantMode>,
 }
 
+/// Names of rooms: a single one, or all with the same beginning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// The room's name, or what its name begins with.
+    name: Box<str>,
+    /// Whether `name` is only the beginning.
+    prefix: bool,
+}
+
+impl Pattern {
+    /// From a name, the beginning of names followed by `*`, or `*`.
+    ///
+    /// # Errors
+    /// Says why it cannot match any room.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let (name, prefix) = match text.strip_suffix('*') {
+            Some(name) => (name, true),
+            None => (text, false),
+        };
+        match check_room(name) {
+            Err(NameError::Empty) if prefix => {}
+            checked => checked.map_err(|error| format!("the room {text:?} {error}"))?,
+        }
+        Ok(Self { name: name.into(), prefix })
+    }
+
+    /// Whether it is this room or one of them.
+    pub fn matches(&self, room: &str) -> bool {
+        if self.prefix { room.starts_with(&*self.name) } else { room == &*self.name }
+    }
+
+    /// Whether every room of the other one is one of this.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.matches(&other.name) && (self.prefix || !other.prefix)
+    }
+
+    /// Whether a room with this beginning could be one of this.
+    pub fn meets(&self, beginning: &str) -> bool {
+        self.name.starts_with(beginning) || (self.prefix && beginning.starts_with(&*self.name))
+    }
+}
+
 /// A user's rights in every room.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grants(Box<[Rule]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
-    /// The room's name, or what its name begins with.
-    name: Box<str>,
-    /// Whether `name` is only the beginning.
-    prefix: bool,
+    rooms: Pattern,
     allow: Permissions,
     mode: Option<GrantMode>,
-}
-
-impl Rule {
-    fn matches(&self, room: &str) -> bool {
-        if self.prefix { room.starts_with(&*self.name) } else { room == &*self.name }
-    }
 }
 
 impl Grants {
@@ -143,25 +176,19 @@ impl Grants {
     /// Whether the room, when these grants bring it into being, is end-to-end encrypted. The most specific grant that
     /// names a mode decides; of equal ones the stricter.
     pub fn e2ee(&self, room: &str) -> bool {
-        let modes = self.matching(room).filter_map(|rule| Some((!rule.prefix, rule.name.len(), rule.mode?)));
+        let modes =
+            self.matching(room).filter_map(|rule| Some((!rule.rooms.prefix, rule.rooms.name.len(), rule.mode?)));
         modes.map(|(exact, length, mode)| (exact, length, mode == GrantMode::E2ee)).max().is_some_and(|best| best.2)
     }
 
     fn matching(&self, room: &str) -> impl Iterator<Item = &Rule> {
-        self.0.iter().filter(move |rule| rule.matches(room))
+        self.0.iter().filter(move |rule| rule.rooms.matches(room))
     }
 }
 
 fn rule(grant: &Grant) -> Result<Rule, String> {
-    let (name, prefix) = match grant.room.strip_suffix('*') {
-        Some(name) => (name, true),
-        None => (grant.room.as_str(), false),
-    };
-    match check_room(name) {
-        Err(NameError::Empty) if prefix => {}
-        checked => checked.map_err(|error| format!("the room {:?} of a grant {error}", grant.room))?,
-    }
-    Ok(Rule { name: name.into(), prefix, allow: grant.allow.iter().copied().collect(), mode: grant.mode })
+    let rooms = Pattern::new(&grant.room).map_err(|why| format!("a grant names {why}"))?;
+    Ok(Rule { rooms, allow: grant.allow.iter().copied().collect(), mode: grant.mode })
 }
 
 #[cfg(test)]
@@ -227,6 +254,25 @@ mod tests {
         }
         assert!(Grants::new(&vec![grant("a", &[], None); GRANTS_MAX]).is_ok());
         assert!(Grants::new(&vec![grant("a", &[], None); GRANTS_MAX + 1]).is_err());
+    }
+
+    #[test]
+    fn what_a_pattern_covers_and_meets() {
+        for (one, other, covers, meets) in [
+            ("*", "team-*", true, true),
+            ("team-*", "*", false, true),
+            ("team-*", "team-a", true, true),
+            ("team-*", "team-*", true, true),
+            ("team-a", "team-a", true, true),
+            ("team-a", "team-a*", false, true),
+            ("t*", "team", true, true),
+            ("x*", "team", false, false),
+            ("team", "team-", false, false),
+        ] {
+            let (one, beginning) = (Pattern::new(one).unwrap(), other.trim_end_matches('*'));
+            assert_eq!(one.covers(&Pattern::new(other).unwrap()), covers, "{one:?} covers {other}");
+            assert_eq!(one.meets(beginning), meets, "{one:?} meets {beginning}");
+        }
     }
 
     proptest! {

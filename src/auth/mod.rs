@@ -4,27 +4,31 @@
 //! handed in, nothing is read or waited for. Knows neither sockets nor rooms.
 //!
 //! Invariants: the key decides the algorithm, never the token: no `kid` means the server's own secret and HS256, a
-//! `kid` means that configured key and EdDSA; everything else, `none` among it, is refused. Nothing of a token is
-//! believed before its signature is verified. No error repeats a token.
+//! `kid` means that key of somebody else with its one algorithm (`keys.rs`); everything else, `none` among it, is
+//! refused. Nothing of a token is believed before its signature is verified. No error repeats a token.
 
 mod claims;
 mod config;
 mod grants;
+mod keys;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use sha2::Sha256;
 
-pub use claims::{Audience, Claims, GUEST_PREFIX, NAME_BYTES_MAX, Seconds};
-pub use config::{AuthConfig, KeyConfig};
-pub use grants::{GRANTS_MAX, Grant, GrantMode, Grants, Permission, Permissions};
+pub use claims::{ACCOUNT_PREFIX, Audience, Claims, GUEST_PREFIX, NAME_BYTES_MAX, Seconds};
+pub use config::{AuthConfig, ClaimNames, JwksConfig, KeyConfig, Secret};
+pub use grants::{GRANTS_MAX, Grant, GrantMode, Grants, Pattern, Permission, Permissions};
+
+use keys::{KeySet, Keys, Signer};
 
 /// Longest token, bytes.
 pub const TOKEN_BYTES_MAX: usize = 8 << 10;
@@ -42,8 +46,13 @@ pub struct Identity {
     pub name: Arc<str>,
     /// When this ends, milliseconds since 1970.
     pub expires_ms: u64,
-    /// The rights; shared by all guests.
+    /// The rights; shared by all guests and by all accounts.
     pub grants: Arc<Grants>,
+    /// For an account: the device it is signed in on.
+    pub device: Option<Arc<str>>,
+    /// Who vouches: `account` and `guest` this server by its tables, `token` this server by its secret, otherwise the
+    /// `kid` of a key or the issuer of a key set.
+    pub origin: Arc<str>,
 }
 
 /// Why a token was refused.
@@ -97,12 +106,15 @@ pub enum AuthConfigError {
 /// Verifies and makes tokens. Keys are prepared once, here.
 pub struct Auth {
     secret: DecodingKey,
+    root: Hmac<Sha256>,
     signing: EncodingKey,
-    keys: HashMap<Box<str>, DecodingKey>,
+    keys: Keys,
     audience: String,
     issuer: String,
     /// `None` when guests are not let in.
     guests: Option<Guests>,
+    /// What every account may do beside its memberships: enter the rooms that are open to all.
+    account_grants: Arc<Grants>,
 }
 
 struct Guests {
@@ -131,22 +143,19 @@ impl Auth {
         if secret.len() < SECRET_BYTES_MIN {
             return Err(AuthConfigError::WeakSecret(secret.len()));
         }
-        let mut keys = HashMap::new();
-        for key in &config.keys {
-            let refuse = |reason: &str| AuthConfigError::Key { kid: key.kid.clone(), reason: reason.into() };
-            let prepared = public_key(key).map_err(refuse)?;
-            if keys.insert(key.kid.as_str().into(), prepared).is_some() {
-                return Err(refuse("is there twice"));
-            }
-        }
-        let guests = config.guests.then(|| guests(config, guest_rooms)).transpose()?;
+        let open = open_rooms(guest_rooms)?;
+        let guests = config
+            .guests
+            .then(|| Guests { grants: open.clone(), token_ms: config.guest_token_s.saturating_mul(1_000) });
         Ok(Self {
             secret: DecodingKey::from_secret(secret),
+            root: keyed(secret),
             signing: EncodingKey::from_secret(secret),
-            keys,
+            keys: Keys::new(config)?,
             audience: config.audience.clone(),
             issuer: config.issuer.clone(),
             guests,
+            account_grants: open,
         })
     }
 
@@ -155,15 +164,24 @@ impl Auth {
     /// # Errors
     /// [`TokenError::Expired`] if time is all that is wrong with it, [`TokenError::Bad`] otherwise.
     pub fn verify(&self, token: &str, now_ms: u64) -> Result<Identity, TokenError> {
-        let (claims, own) = self.open(token).map_err(TokenError::Bad)?;
-        self.check(&claims, own).map_err(TokenError::Bad)?;
+        let (claims, signer) = self.open(token).map_err(TokenError::Bad)?;
+        let own = matches!(signer, Signer::Own);
+        self.check(&claims, &signer).map_err(TokenError::Bad)?;
         let expires_ms = check_times(&claims, now_ms)?;
         let grants = match &self.guests {
             // What is open to guests is decided by today's configuration, not by that of the day they came.
             Some(guests) if claims.sub.starts_with(GUEST_PREFIX) => guests.grants.clone(),
+            _ if own && claims.device.is_some() => self.account_grants.clone(),
             _ => Arc::new(claims.grants().map_err(TokenError::Bad)?),
         };
-        Ok(Identity { user: claims.sub.into(), name: claims.name.into(), expires_ms, grants })
+        let device = claims.device.filter(|_| own).map(Arc::from);
+        let origin = match &device {
+            Some(_) => "account",
+            None if claims.sub.starts_with(GUEST_PREFIX) => "guest",
+            None => signer.origin(),
+        };
+        let origin = origin.into();
+        Ok(Identity { user: claims.sub.into(), name: claims.name.into(), expires_ms, grants, device, origin })
     }
 
     /// Makes a new guest, and the token that lets them come back as the same user.
@@ -188,6 +206,8 @@ impl Auth {
             name: claims.name.into(),
             expires_ms,
             grants: Arc::clone(&guests.grants),
+            device: None,
+            origin: "guest".into(),
         };
         Ok((token, identity))
     }
@@ -203,6 +223,15 @@ impl Auth {
         self.sign(claims)
     }
 
+    /// A key of its own for a purpose, from the server's secret: whoever knows it can make no tokens, and nothing of
+    /// another purpose.
+    pub fn derived_key(&self, purpose: &str) -> Hmac<Sha256> {
+        let mut mac = self.root.clone();
+        mac.update(b"konvert derived key: ");
+        mac.update(purpose.as_bytes());
+        keyed(&mac.finalize().into_bytes())
+    }
+
     fn sign(&self, claims: &Claims) -> Result<String, TokenError> {
         let mut claims = claims.clone();
         if claims.aud.is_none() && !self.audience.is_empty() {
@@ -211,7 +240,7 @@ impl Auth {
         if claims.iss.is_none() && !self.issuer.is_empty() {
             claims.iss = Some(self.issuer.clone());
         }
-        self.check(&claims, true).map_err(TokenError::Bad)?;
+        self.check(&claims, &Signer::Own).map_err(TokenError::Bad)?;
         claims.grants().map_err(TokenError::Bad)?;
         if claims.exp.is_none() {
             return Err(TokenError::Bad("exp is missing".into()));
@@ -224,8 +253,8 @@ impl Auth {
         }
     }
 
-    /// The claims of a rightly signed token, and whether the server's own secret signed it.
-    fn open(&self, token: &str) -> Result<(Claims, bool), String> {
+    /// The claims of a rightly signed token, and who signed it.
+    fn open(&self, token: &str) -> Result<(Claims, Signer), String> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(too_long(token.len()));
         }
@@ -236,38 +265,65 @@ impl Auth {
         if header.crit.is_some() {
             return Err("its header asks for extensions (crit), and none is known here".into());
         }
-        let (key, algorithm, name) = match header.kid.as_deref() {
-            None => (&self.secret, Algorithm::HS256, "HS256"),
-            Some(kid) => (self.keys.get(kid).ok_or("its kid names no key of auth.keys")?, Algorithm::EdDSA, "EdDSA"),
-        };
-        if header.alg != name {
-            return Err(format!("its alg must be {name} for this key"));
-        }
         // Any error of the library here means that the signature could not be a right one.
-        if !jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false) {
-            return Err("its signature is wrong".into());
-        }
+        let verify = |key: &DecodingKey, algorithm| {
+            jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm).unwrap_or(false)
+        };
+        let signer = match header.kid.as_deref() {
+            None if header.alg != "HS256" => return Err("its alg must be HS256 for this key".into()),
+            None if !verify(&self.secret, Algorithm::HS256) => return Err("its signature is wrong".into()),
+            None => Signer::Own,
+            Some(kid) => self.keys.find(kid, &header.alg, |key| verify(&key.key, key.algorithm))?,
+        };
         let payload = decode(payload).ok_or("its claims are not base64url")?;
-        let claims = serde_json::from_slice(&payload).map_err(|error| format!("its claims cannot be read: {error}"))?;
-        Ok((claims, header.kid.is_none()))
+        let claims = match &signer {
+            Signer::Set(set) => set.claims(&payload)?,
+            _ => serde_json::from_slice(&payload).map_err(|error| format!("its claims cannot be read: {error}"))?,
+        };
+        Ok((claims, signer))
     }
 
     /// Everything about claims but time and grants.
-    fn check(&self, claims: &Claims, own: bool) -> Result<(), String> {
+    fn check(&self, claims: &Claims, signer: &Signer) -> Result<(), String> {
         claims.check_names()?;
-        if claims.sub.starts_with(GUEST_PREFIX) && !own {
-            return Err(format!("sub must not begin with {GUEST_PREFIX:?}, which is kept for guests"));
+        let own = matches!(signer, Signer::Own);
+        for (prefix, whom) in [(GUEST_PREFIX, "guests"), (ACCOUNT_PREFIX, "this server's accounts")] {
+            if claims.sub.starts_with(prefix) && !own {
+                return Err(format!("sub must not begin with {prefix:?}, which is kept for {whom}"));
+            }
         }
         if claims.sub.starts_with(GUEST_PREFIX) && self.guests.is_none() {
             return Err("it is a guest's, and this server lets no guests in".into());
         }
-        if !self.audience.is_empty() && !claims.aud.as_ref().is_some_and(|aud| aud.contains(&self.audience)) {
-            return Err(format!("aud must be {:?}", self.audience));
+        let (audience, issuer) = match signer {
+            Signer::Set(set) => (&set.config().audience, &set.config().issuer),
+            _ => (&self.audience, &self.issuer),
+        };
+        if !audience.is_empty() && !claims.aud.as_ref().is_some_and(|aud| aud.contains(audience)) {
+            return Err(format!("aud must be {audience:?}"));
         }
-        if !self.issuer.is_empty() && claims.iss.as_ref() != Some(&self.issuer) {
-            return Err(format!("iss must be {:?}", self.issuer));
+        if !issuer.is_empty() && claims.iss.as_ref() != Some(issuer) {
+            return Err(format!("iss must be {issuer:?}"));
         }
         Ok(())
+    }
+
+    /// The settings of the published key sets, in order.
+    pub fn key_sets(&self) -> impl ExactSizeIterator<Item = &JwksConfig> {
+        self.keys.sets().iter().map(|set| set.config())
+    }
+
+    /// Puts what was published into the place of what a set had; how many keys it has now.
+    ///
+    /// # Errors
+    /// When it is of no use; then what was known stays.
+    pub fn replace_key_set(&self, index: usize, text: &[u8]) -> Result<usize, String> {
+        self.keys.sets().get(index).map_or(Err("there is no such set".into()), |set: &Arc<KeySet>| set.replace(text))
+    }
+
+    /// Whether a token named a key that no set had, since this was last asked of this set.
+    pub fn take_missed_key(&self, index: usize) -> bool {
+        self.keys.sets().get(index).is_some_and(|set| set.take_missed())
     }
 }
 
@@ -282,25 +338,17 @@ fn check_times(claims: &Claims, now_ms: u64) -> Result<u64, TokenError> {
     if exp <= now_ms { Err(TokenError::Expired) } else { Ok(exp) }
 }
 
-fn public_key(key: &KeyConfig) -> Result<DecodingKey, &'static str> {
-    if key.kid.is_empty() {
-        return Err("needs a kid");
-    }
-    let pem = key.pem.as_deref().ok_or("needs pem or pem_file")?;
-    let not_ed25519 = "is not an Ed25519 public key in PEM; make one with `openssl pkey -in private.pem -pubout`";
-    let prepared = DecodingKey::from_ed_pem(pem.as_bytes()).map_err(|_| not_ed25519)?;
-    match prepared.try_get_as_bytes() {
-        Ok(bytes) if bytes.len() == 32 => Ok(prepared),
-        _ => Err(not_ed25519),
-    }
-}
-
-fn guests(config: &AuthConfig, rooms: Vec<String>) -> Result<Guests, AuthConfigError> {
+/// What everybody may do in the rooms that are open to all.
+fn open_rooms(rooms: Vec<String>) -> Result<Arc<Grants>, AuthConfigError> {
     use Permission::{Presence, Publish, Read, Signal};
     let allow = vec![Read, Publish, Signal, Presence];
     let rooms: Vec<_> = rooms.into_iter().map(|room| Grant { room, allow: allow.clone(), mode: None }).collect();
-    let grants = Arc::new(Grants::new(&rooms).map_err(AuthConfigError::GuestRoom)?);
-    Ok(Guests { grants, token_ms: config.guest_token_s.saturating_mul(1_000) })
+    Ok(Arc::new(Grants::new(&rooms).map_err(AuthConfigError::GuestRoom)?))
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    // Any length is taken: what is longer than a block is hashed first.
+    Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
 }
 
 fn decode(part: &str) -> Option<Vec<u8>> {
@@ -311,8 +359,8 @@ fn too_long(length: usize) -> String {
     format!("it has {length} bytes where at most {TOKEN_BYTES_MAX} are allowed")
 }
 
-/// 16 characters that carry 80 random bits: nobody guesses another guest's id, and two never meet.
-fn random_base32() -> String {
+/// 16 characters that carry 80 random bits: nobody guesses another's id, and two never meet.
+pub fn random_base32() -> String {
     let bits = rand::random::<u128>();
     (0..16).map(|i| b"abcdefghijklmnopqrstuvwxyz234567"[(bits >> (5 * i)) as usize & 31] as char).collect()
 }

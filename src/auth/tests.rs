@@ -24,7 +24,7 @@ fn ed_public_pem(seed: u8) -> String {
 }
 
 fn config() -> AuthConfig {
-    let key = KeyConfig { kid: "partner".into(), pem: Some(ed_public_pem(1)), pem_file: None };
+    let key = KeyConfig { kid: "partner".into(), pem: Some(ed_public_pem(1)), ..KeyConfig::default() };
     AuthConfig { keys: vec![key], issuer: "https://example".into(), ..AuthConfig::default() }
 }
 
@@ -226,7 +226,8 @@ fn configurations_that_cannot_work_are_refused() {
         let rooms = rooms.iter().map(|&room| room.to_owned()).collect();
         Auth::new(config, secret, rooms).err().map(|error| error.to_string()).unwrap_or_default()
     };
-    let key = |kid: &str, pem: Option<&str>| KeyConfig { kid: kid.into(), pem: pem.map(Into::into), pem_file: None };
+    let key =
+        |kid: &str, pem: Option<&str>| KeyConfig { kid: kid.into(), pem: pem.map(Into::into), ..KeyConfig::default() };
     let keys = |keys: &[KeyConfig]| AuthConfig { keys: keys.to_vec(), ..config() };
     let pem = ed_public_pem(1);
     let short = pem.replace('=', "");

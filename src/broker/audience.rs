@@ -9,16 +9,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use konvert_protocol::{Encoding, v1};
+use konvert_protocol::v1;
 
+use super::form::Form;
 use super::push::Push;
 use super::room::Room;
 use crate::journal::RoomId;
 
 type Map<K, V> = HashMap<K, V, rapidhash::fast::RandomState>;
 
-/// Turns a frame into the bytes for a socket.
-pub type Framed = fn(Encoding, &v1::ServerFrame) -> Bytes;
+/// Turns a frame into the bytes to be written.
+pub type Framed = fn(Form, &v1::ServerFrame) -> Bytes;
 
 /// The subscribers of one shard.
 #[derive(Debug)]
@@ -32,8 +33,8 @@ pub struct Audience {
 #[derive(Debug)]
 struct LocalRoom {
     room: Arc<Room>,
-    /// By [`Encoding::index`]: all of one list are given the same bytes.
-    subscribers: [Vec<Subscriber>; Encoding::ALL.len()],
+    /// By [`Form::index`]: all of one list are given the same bytes.
+    subscribers: [Vec<Subscriber>; Form::ALL.len()],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +47,7 @@ struct Subscriber {
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    encoding: Encoding,
+    form: Form,
     index: u32,
 }
 
@@ -69,12 +70,12 @@ impl Audience {
     }
 
     /// Adds a subscriber whose next message is `next`. The caller has acquired the room for this shard.
-    pub fn add(&mut self, room: &Arc<Room>, slot: u32, encoding: Encoding, presence: bool, next: u64) {
+    pub fn add(&mut self, room: &Arc<Room>, slot: u32, form: Form, presence: bool, next: u64) {
         let id = room.info.id;
         let local =
             self.rooms.entry(id).or_insert_with(|| LocalRoom { room: room.clone(), subscribers: Default::default() });
-        let list = &mut local.subscribers[encoding.index()];
-        self.places.insert((id, slot), Place { encoding, index: list.len() as u32 });
+        let list = &mut local.subscribers[form.index()];
+        self.places.insert((id, slot), Place { form, index: list.len() as u32 });
         list.push(Subscriber { slot, presence, next });
     }
 
@@ -82,7 +83,7 @@ impl Audience {
     pub fn remove(&mut self, room: RoomId, slot: u32) -> bool {
         let Some(place) = self.places.remove(&(room, slot)) else { return false };
         let Some(local) = self.rooms.get_mut(&room) else { return false };
-        let list = &mut local.subscribers[place.encoding.index()];
+        let list = &mut local.subscribers[place.form.index()];
         list.swap_remove(place.index as usize);
         if let Some(moved) = list.get(place.index as usize) {
             self.places.insert((room, moved.slot), place);
@@ -96,6 +97,12 @@ impl Audience {
     /// The rooms that have subscribers here.
     pub fn rooms(&self) -> impl Iterator<Item = &Arc<Room>> {
         self.rooms.values().map(|local| &local.room)
+    }
+
+    /// The slots of a room's subscribers here.
+    pub fn slots(&self, room: RoomId) -> impl Iterator<Item = u32> {
+        let all = self.rooms.get(&room).into_iter().flat_map(|local| local.subscribers.iter().flatten());
+        all.map(|subscriber| subscriber.slot)
     }
 
     /// Number of subscriptions here.
@@ -128,7 +135,7 @@ impl Audience {
 
     fn find_mut(&mut self, room: RoomId, slot: u32) -> Option<&mut Subscriber> {
         let place = self.places.get(&(room, slot))?;
-        self.rooms.get_mut(&room)?.subscribers[place.encoding.index()].get_mut(place.index as usize)
+        self.rooms.get_mut(&room)?.subscribers[place.form.index()].get_mut(place.index as usize)
     }
 
     /// Offers pushes of one room, in order, to its subscribers here. `deliver` gets a slot, bytes and the number of
@@ -143,12 +150,12 @@ impl Audience {
         let mut lagging = Vec::new();
         let Some(local) = self.rooms.get_mut(&room) else { return lagging };
         let run = Run::of(self.shard, pushes);
-        for encoding in Encoding::ALL {
-            let list = &mut local.subscribers[encoding.index()];
+        for form in Form::ALL {
+            let list = &mut local.subscribers[form.index()];
             if list.is_empty() {
                 continue;
             }
-            let whole = run.bytes(encoding, framed);
+            let whole = run.bytes(form, framed);
             for subscriber in list {
                 if run.fits(subscriber) {
                     deliver(subscriber.slot, &whole, pushes.len());
@@ -158,7 +165,7 @@ impl Audience {
                     continue;
                 }
                 let slot = subscriber.slot;
-                if !run.offer_singly(subscriber, |push| deliver(slot, push.form(encoding, framed), 1)) {
+                if !run.offer_singly(subscriber, |push| deliver(slot, push.bytes(form, framed), 1)) {
                     lagging.push(slot);
                 }
             }
@@ -186,13 +193,13 @@ impl<'a> Run<'a> {
     }
 
     /// All the bytes of the run, in one piece.
-    fn bytes(&self, encoding: Encoding, framed: Framed) -> Bytes {
+    fn bytes(&self, form: Form, framed: Framed) -> Bytes {
         if let [push] = self.pushes {
-            return push.form(encoding, framed).clone();
+            return push.bytes(form, framed).clone();
         }
-        let forms = self.pushes.iter().map(|push| push.form(encoding, framed));
-        let mut whole = Vec::with_capacity(forms.clone().map(Bytes::len).sum());
-        forms.for_each(|form| whole.extend_from_slice(form));
+        let parts = self.pushes.iter().map(|push| push.bytes(form, framed));
+        let mut whole = Vec::with_capacity(parts.clone().map(Bytes::len).sum());
+        parts.for_each(|part| whole.extend_from_slice(part));
         whole.into()
     }
 
@@ -234,6 +241,8 @@ impl<'a> Run<'a> {
 
 #[cfg(test)]
 mod tests {
+    use konvert_protocol::Encoding;
+
     use super::*;
     use crate::broker::push::SessionKey;
     use crate::journal::{Kind, Mode, Record, RoomInfo};
@@ -255,6 +264,7 @@ mod tests {
             sender_name: "".into(),
             message_id: "m".into(),
             payload: Bytes::new(),
+            extras: None,
             erased: false,
         };
         Push::message(ROOM, "r".into(), Arc::new(record))
@@ -264,7 +274,7 @@ mod tests {
         Push::signal(ROOM, "r".into(), "u".into(), Bytes::new(), SessionKey { shard, slot, generation: 0 })
     }
 
-    fn framed(_: Encoding, frame: &v1::ServerFrame) -> Bytes {
+    fn framed(_: Form, frame: &v1::ServerFrame) -> Bytes {
         match &frame.body {
             Some(v1::server_frame::Body::Message(message)) => format!("{} ", message.offset),
             Some(v1::server_frame::Body::Signal(_)) => "s ".to_owned(),
@@ -285,9 +295,9 @@ mod tests {
     #[test]
     fn everybody_gets_exactly_what_is_next() {
         let (room, mut audience) = (room(), Audience::new(0));
-        audience.add(&room, 1, Encoding::Protobuf, false, 5);
-        audience.add(&room, 2, Encoding::Json, false, 6);
-        audience.add(&room, 3, Encoding::Protobuf, false, 4);
+        audience.add(&room, 1, Form::Message(Encoding::Protobuf), false, 5);
+        audience.add(&room, 2, Form::Message(Encoding::Json), false, 6);
+        audience.add(&room, 3, Form::Message(Encoding::Protobuf), false, 4);
         let (got, lagging) = offer(&mut audience, &[message(5), signal(0, 1), message(6)]);
         assert_eq!(got[&1], "5 6 ", "its own signal is left out");
         assert_eq!(got[&2], "s 6 ", "5 it has already");
@@ -300,7 +310,7 @@ mod tests {
     #[test]
     fn a_hole_in_a_run_is_not_jumped() {
         let (room, mut audience) = (room(), Audience::new(0));
-        audience.add(&room, 1, Encoding::Json, false, 1);
+        audience.add(&room, 1, Form::Message(Encoding::Json), false, 1);
         let (got, lagging) = offer(&mut audience, &[message(1), message(3)]);
         assert_eq!((got[&1].as_str(), lagging.as_slice()), ("1 ", [1].as_slice()));
     }
@@ -308,7 +318,7 @@ mod tests {
     #[test]
     fn the_same_slot_of_another_shard_is_somebody_else() {
         let (room, mut audience) = (room(), Audience::new(0));
-        audience.add(&room, 1, Encoding::Json, false, 1);
+        audience.add(&room, 1, Form::Message(Encoding::Json), false, 1);
         assert_eq!(offer(&mut audience, &[signal(1, 1)]).0[&1], "s ");
         assert!(offer(&mut audience, &[signal(0, 1)]).0.is_empty());
     }
@@ -316,7 +326,7 @@ mod tests {
     #[test]
     fn leaving_keeps_the_places_of_others() {
         let (room, mut audience) = (room(), Audience::new(0));
-        (0..4).for_each(|slot| audience.add(&room, slot, Encoding::Json, false, 1));
+        (0..4).for_each(|slot| audience.add(&room, slot, Form::Message(Encoding::Json), false, 1));
         assert!(audience.remove(ROOM, 0) && audience.remove(ROOM, 2) && !audience.remove(ROOM, 2));
         let (got, _) = offer(&mut audience, &[message(1)]);
         let mut slots: Vec<_> = got.into_keys().collect();

@@ -38,8 +38,12 @@ pub enum BrokerError {
     NotSealed,
     /// MLS in a readable room.
     Sealed,
+    /// A file that is not there, or that the author may not read.
+    UnknownBlob,
     /// As many subscriptions as allowed.
     TooManyRooms(usize),
+    /// The quota of messages is used up; how long to wait, milliseconds.
+    QuotaExceeded(u32),
     /// Too fast; how long to wait, milliseconds.
     RateLimited(u32),
     /// The journal's queue is full, or the server has as many rooms as allowed.
@@ -54,6 +58,17 @@ pub enum BrokerError {
     Unreadable,
     /// The server is draining.
     ShuttingDown,
+}
+
+impl BrokerError {
+    /// What follows from the answer of [`super::Directory::may_name`].
+    pub fn of_naming(may_name: Option<bool>) -> Result<(), Self> {
+        match may_name {
+            Some(true) => Ok(()),
+            Some(false) => Err(Self::UnknownBlob),
+            None => Err(Self::Unreadable),
+        }
+    }
 }
 
 /// What a client waits before trying again when the journal's queue was full, milliseconds.
@@ -88,11 +103,16 @@ impl From<BrokerError> for v1::Error {
             E::BadRelation(why) => v1::Error::because(ErrorCode::BadRelation, why),
             E::NotSealed => new(ErrorCode::NotSealed),
             E::Sealed => new(ErrorCode::Sealed),
+            E::UnknownBlob => v1::Error::because(
+                ErrorCode::NotFound,
+                "One of the files is not there, or you may not read it. Upload it first.",
+            ),
             E::TooManyRooms(max) => v1::Error::because(
                 ErrorCode::TooManyRooms,
                 format!("At most {max} rooms to a connection. Unsubscribe from one first."),
             ),
             E::RateLimited(ms) => v1::Error { retry_after_ms: ms, ..new(ErrorCode::RateLimited) },
+            E::QuotaExceeded(ms) => v1::Error { retry_after_ms: ms, ..new(ErrorCode::QuotaExceeded) },
             E::Overloaded => v1::Error { retry_after_ms: OVERLOADED_RETRY_MS, ..new(ErrorCode::Overloaded) },
             E::ReadOnly => v1::Error { retry_after_ms: READ_ONLY_RETRY_MS, ..new(ErrorCode::ReadOnly) },
             E::Unknown => new(ErrorCode::Unknown),

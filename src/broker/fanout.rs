@@ -11,7 +11,9 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::follow::{Followed, Followers};
 use super::inbox::{Delivery, Inbox};
+use super::online::Attendance;
 use super::push::Push;
 use super::room::Room;
 use crate::journal::{CommitSink, Done, Outcome, RoomId, RoomInfo, Ticket};
@@ -30,6 +32,12 @@ pub struct Fanout {
     expected: Mutex<HashMap<u32, oneshot::Sender<Outcome>>>,
     next_command: AtomicU32,
     pushes: AtomicU64,
+    /// Who wants to know everything that is committed.
+    pub(super) followers: Followers,
+    /// Users with live sessions.
+    pub(super) online: Arc<Attendance>,
+    /// Rooms with subscribers, by name.
+    pub(super) occupied: Attendance,
 }
 
 impl Fanout {
@@ -42,6 +50,9 @@ impl Fanout {
             expected: Mutex::default(),
             next_command: AtomicU32::new(0),
             pushes: AtomicU64::new(0),
+            followers: Followers::default(),
+            online: Arc::default(),
+            occupied: Attendance::default(),
         })
     }
 
@@ -49,13 +60,16 @@ impl Fanout {
     pub(super) fn acquire(&self, info: &RoomInfo, shard: u16) -> Arc<Room> {
         let room = self.live.entry(info.id).or_insert_with(|| Room::new(info.clone(), self.inboxes.len()));
         // Under the entry's lock, so that `forget_if_idle` cannot come between.
-        room.acquire(shard);
+        room.acquire(shard, || {
+            let name = &info.name;
+            self.occupied.enter(name, || self.followers.tell(|| Followed::Occupied { room: name.clone() }));
+        });
         room.clone()
     }
 
     /// Gives back what `acquire` took.
     pub(super) fn release(&self, room: &Arc<Room>, shard: u16) {
-        room.release(shard);
+        room.release(shard, || self.occupied.exit(&room.info.name));
         self.forget_if_idle(room);
     }
 
@@ -83,6 +97,20 @@ impl Fanout {
         self.pushes.fetch_add(1, Ordering::Relaxed);
         for shard in room.shards() {
             self.inboxes[shard].put([Delivery::Push(push.clone())]);
+        }
+    }
+
+    /// Puts something into the inbox of every shard.
+    pub(super) fn tell_shards(&self, delivery: impl Fn() -> Delivery) {
+        for inbox in &self.inboxes {
+            inbox.put([delivery()]);
+        }
+    }
+
+    /// Puts something into the inbox of one shard.
+    pub(super) fn tell_shard(&self, shard: u16, delivery: Delivery) {
+        if let Some(inbox) = self.inboxes.get(usize::from(shard)) {
+            inbox.put([delivery]);
         }
     }
 
@@ -125,6 +153,7 @@ impl Fanout {
 
 impl CommitSink for Fanout {
     fn committed(&self, outcomes: Vec<Outcome>) {
+        self.followers.committed(&outcomes);
         let mut batches: Vec<Vec<Delivery>> = self.inboxes.iter().map(|_| Vec::new()).collect();
         for outcome in outcomes {
             if let (Some(room), Ok(Done::Stored { record, .. })) = (outcome.room, &outcome.result)

@@ -8,17 +8,27 @@
 //! subscribe ─▶ room (acquire) ─▶ resume (what is missing) ─▶ audience (add)
 //! ```
 
+mod access;
 mod admit;
 mod audience;
 mod config;
+mod directory;
+mod errand;
 mod error;
 mod fanout;
+mod follow;
+mod form;
 mod inbox;
+mod online;
+mod outside;
 mod presence;
 mod push;
 mod resume;
 mod room;
 mod sealed;
+#[cfg(test)]
+mod tests;
+mod watch;
 mod wire;
 
 use std::sync::Arc;
@@ -26,11 +36,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use konvert_protocol::{check_room, v1};
 
+pub use admit::{Author, Submitted, Target};
 pub use audience::{Audience, Framed};
 pub use config::{BrokerConfig, RoomConfig};
+pub use directory::{DIALOG_PREFIX, Directory, NoDirectory, is_dialog};
+pub use errand::{Act, Declined, Errand};
 pub use error::BrokerError;
 pub use fanout::Fanout;
-pub use inbox::{Delivery, Inbox};
+pub use follow::{Followed, Follower};
+pub use form::Form;
+pub use inbox::{AccessChange, Delivery, Inbox};
+pub use online::Lease;
+pub use outside::Stored;
 pub use push::{Push, SessionKey};
 pub use resume::{Budget, Start, Want};
 pub use room::{Room, SHARDS_MAX};
@@ -39,37 +56,9 @@ pub use wire::{direction_in, message, mode, place, place_in, position};
 use crate::auth::{Identity, Permission, Permissions};
 use crate::journal::{
     Append, Bounds, Direction, Done, Entry, Health, Journal, Kind, Marker, Mode, Outcome, Page, ReadError, ReadRange,
-    Record, RoomId, RoomInfo, Stats, Ticket,
+    RoomId, RoomInfo, Stats, Ticket,
 };
-
-/// What became of a publish so far.
-#[derive(Debug)]
-pub enum Submitted {
-    /// In the journal's queue; the outcome follows.
-    Queued,
-    /// The message it relates to must be read from disk first, with [`Broker::read_target`]; then publish again with it.
-    NeedsTarget(u64),
-}
-
-/// Who publishes, and what they may do in the room.
-#[derive(Debug, Clone, Copy)]
-pub struct Author<'a> {
-    /// Who.
-    pub identity: &'a Identity,
-    /// In this room.
-    pub allow: Permissions,
-}
-
-/// The message that a publish relates to, as far as it is known.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// Not looked for yet.
-    NotRead,
-    /// This one.
-    Record(Arc<Record>),
-    /// Trimmed or never there.
-    Gone,
-}
+use watch::Watchers;
 
 /// The handle to the core.
 #[derive(Clone)]
@@ -77,12 +66,24 @@ pub struct Broker {
     config: Arc<BrokerConfig>,
     journal: Arc<dyn Journal>,
     fanout: Arc<Fanout>,
+    directory: Arc<dyn Directory>,
+    watchers: Arc<Watchers>,
 }
 
 impl Broker {
     /// Over a journal whose sink is `fanout`.
-    pub fn new(config: BrokerConfig, journal: Arc<dyn Journal>, fanout: Arc<Fanout>) -> Self {
-        Self { config: Arc::new(config), journal, fanout }
+    pub fn new(
+        config: BrokerConfig,
+        journal: Arc<dyn Journal>,
+        fanout: Arc<Fanout>,
+        directory: Arc<dyn Directory>,
+    ) -> Self {
+        Self { config: Arc::new(config), journal, fanout, directory, watchers: Arc::default() }
+    }
+
+    /// A room by its name, whoever asks.
+    pub fn find(&self, name: &str) -> Option<RoomInfo> {
+        self.journal.find(name)
     }
 
     /// The settings of rooms.
@@ -94,9 +95,10 @@ impl Broker {
     /// know nothing of look the same, except to those who may create the room: for them it is `None`.
     pub fn room(&self, who: &Identity, name: &str) -> Result<(Option<RoomInfo>, Permissions), BrokerError> {
         check_room(name).map_err(|why| BrokerError::BadName("room name", why))?;
-        let allow = who.grants.allow(name);
+        let allow = self.allow(who, name).ok_or(BrokerError::Unreadable)?;
         let found = self.journal.find(name);
-        if allow.is_empty() || (found.is_none() && !allow.contains(Permission::Create)) {
+        let may_create = allow.contains(Permission::Create) && !name.starts_with(DIALOG_PREFIX);
+        if allow.is_empty() || (found.is_none() && !may_create) {
             return Err(BrokerError::UnknownRoom);
         }
         if let Some(info) = &found
@@ -220,6 +222,7 @@ impl Broker {
             relation: admitted.relation,
             // A copy, because the slice would hold on to the whole message that it came in.
             payload: Bytes::copy_from_slice(&publish.payload),
+            extras: admitted.extras,
             expected: publish.expected.map(place_in),
             time_ms: now_ms,
         };
@@ -280,6 +283,7 @@ impl Broker {
             kind: Kind::Service,
             relation: None,
             payload: payload.clone(),
+            extras: None,
             expected: None,
             time_ms: 0,
         };
@@ -328,8 +332,10 @@ impl Broker {
         }
     }
 
-    /// Tells the changes of presence that have gathered; call it every `presence_tick_ms`.
-    pub fn presence_tick(&self, now_ms: u64) {
+    /// Tells the changes of presence that have gathered, and who has left for good; call it every `presence_tick_ms`.
+    /// `now_ms` is steady, `wall_ms` the same moment since 1970.
+    pub fn presence_tick(&self, now_ms: u64, wall_ms: u64) {
+        self.sweep(now_ms, wall_ms);
         let BrokerConfig { presence_tick_ms, presence_list_max, .. } = *self.config;
         self.fanout.settle(|room| {
             let name = &room.info.name;
@@ -346,11 +352,6 @@ impl Broker {
     /// The journal's counters.
     pub fn stats(&self) -> Stats {
         self.journal.stats()
-    }
-
-    /// Rooms that somebody is subscribed to or present in.
-    pub fn live_rooms(&self) -> usize {
-        self.fanout.live_count()
     }
 }
 

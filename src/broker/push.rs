@@ -1,10 +1,11 @@
-//! One push to a room: made once, encoded at most once per encoding, shared as bytes by every subscriber.
+//! One push to a room: made once, encoded at most once per form, shared as bytes by every subscriber.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use konvert_protocol::{Encoding, v1};
+use konvert_protocol::v1;
 
+use super::form::Form;
 use super::wire;
 use crate::journal::{Record, RoomId};
 
@@ -38,8 +39,8 @@ pub struct Push {
     room: RoomId,
     name: Arc<str>,
     body: Body,
-    /// By [`Encoding::index`]: ready to be written to a socket.
-    forms: [OnceLock<Bytes>; Encoding::ALL.len()],
+    /// By [`Form::index`]: ready to be written.
+    forms: [OnceLock<Bytes>; Form::ALL.len()],
 }
 
 impl Push {
@@ -85,7 +86,7 @@ impl Push {
         const AROUND: usize = 128;
         AROUND
             + match &self.body {
-                Body::Message(record) => record.payload.len(),
+                Body::Message(record) => record.weight(),
                 Body::Signal { payload, .. } => payload.len(),
                 Body::Notice(_) => 0,
                 Body::Presence(diff) => AROUND * (diff.joined.len() + diff.left.len()),
@@ -105,9 +106,9 @@ impl Push {
         }
     }
 
-    /// The bytes for a socket: encoded and framed when first asked for, shared from then on.
-    pub fn form(&self, encoding: Encoding, framed: impl FnOnce(Encoding, &v1::ServerFrame) -> Bytes) -> &Bytes {
-        self.forms[encoding.index()].get_or_init(|| framed(encoding, &self.frame()))
+    /// The bytes to be written: encoded and framed when first asked for, shared from then on.
+    pub fn bytes(&self, form: Form, framed: impl FnOnce(Form, &v1::ServerFrame) -> Bytes) -> &Bytes {
+        self.forms[form.index()].get_or_init(|| framed(form, &self.frame()))
     }
 
     fn frame(&self) -> v1::ServerFrame {

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn verdicts() {
-        let bounds = Bounds { epoch: 9, first: 11, last: 20, ordinal: 20 };
+        let bounds = Bounds { epoch: 9, first: 11, last: 20, ordinal: 20, time_ms: 5 };
         let since = |epoch, offset| Want::Since(Position { epoch, offset });
         for (want, expected) in [
             (Want::Now, Ok(21)),
@@ -116,7 +116,7 @@ mod tests {
         ] {
             assert_eq!(first_wanted(&bounds, want), expected, "{want:?}");
         }
-        let empty = Bounds { epoch: 9, first: 1, last: 0, ordinal: 0 };
+        let empty = Bounds { epoch: 9, first: 1, last: 0, ordinal: 0, time_ms: 0 };
         assert_eq!(first_wanted(&empty, since(9, 0)), Ok(1));
         assert_eq!(first_wanted(&empty, Want::Last(5)), Ok(1));
     }

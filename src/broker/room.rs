@@ -38,20 +38,26 @@ impl Room {
         })
     }
 
-    /// One more subscription on a shard. From the return on, what is committed reaches that shard.
-    pub(super) fn acquire(&self, shard: u16) {
+    /// One more subscription on a shard. From the return on, what is committed reaches that shard. `first` is called if
+    /// there was none on any shard, in turns with `last` of [`Room::release`].
+    pub(super) fn acquire(&self, shard: u16, first: impl FnOnce()) {
         let mut subscribers = self.subscribers.lock();
         subscribers[usize::from(shard)] += 1;
-        self.mask.fetch_or(1 << shard, Ordering::SeqCst);
+        if self.mask.fetch_or(1 << shard, Ordering::SeqCst) == 0 {
+            first();
+        }
     }
 
-    /// One subscription less on a shard.
-    pub(super) fn release(&self, shard: u16) {
+    /// One subscription less on a shard. `last` is called if none is left on any shard.
+    pub(super) fn release(&self, shard: u16, last: impl FnOnce()) {
         let mut subscribers = self.subscribers.lock();
         let count = &mut subscribers[usize::from(shard)];
         *count = count.saturating_sub(1);
         if *count == 0 {
-            self.mask.fetch_and(!(1 << shard), Ordering::SeqCst);
+            let before = self.mask.fetch_and(!(1 << shard), Ordering::SeqCst);
+            if before == 1 << shard {
+                last();
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Wire types ⇄ the core's types. They differ on purpose: what is on disk and what travels change at different times.
 
-use konvert_protocol::v1;
+use konvert_protocol::{blob_name, v1};
 
 use crate::journal::{Bounds, Direction, Kind, Mode, Position, Record, Relation, RelationKind};
 
@@ -21,6 +21,8 @@ pub fn message(record: &Record, room: String) -> v1::Message {
         payload: record.payload.clone(),
         ordinal: record.ordinal,
         erased: record.erased,
+        mentions: record.extras.iter().flat_map(|extras| &extras.mentions).map(|user| user.to_string()).collect(),
+        blobs: record.extras.iter().flat_map(|extras| &extras.blobs).map(blob_name).collect(),
     }
 }
 

@@ -8,8 +8,10 @@ use std::net::SocketAddr;
 
 use super::health::reachable;
 use crate::config::Config;
+use crate::server::Ready;
 
-pub(super) fn banner(config: &Config, bound: SocketAddr) -> String {
+pub(super) fn banner(config: &Config, ready: &Ready) -> String {
+    let bound = ready.address;
     let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
     let (bold, yellow, plain) = if colour { ("\x1b[1m", "\x1b[33m", "\x1b[0m") } else { ("", "", "") };
     let address = SocketAddr::new(reachable(bound.ip()), bound.port());
@@ -24,6 +26,13 @@ pub(super) fn banner(config: &Config, bound: SocketAddr) -> String {
         version = env!("CARGO_PKG_VERSION"),
         data = data.display(),
     );
+    if let Some(code) = &ready.first_administrator {
+        let _ = writeln!(
+            text,
+            "There is no administrator yet. Whoever has this link becomes the first, once:\n  \
+               {bold}http://{address}/api/auth/first-administrator?code={code}{plain}\n"
+        );
+    }
     let warnings = warnings(config, bound);
     if !warnings.is_empty() {
         let _ = writeln!(text, "{yellow}Not yet safe for production:{plain}");
@@ -69,13 +78,18 @@ mod tests {
     #[test]
     fn tells_where_and_what_is_not_safe() {
         let mut config = Config::default();
-        let text = banner(&config, "0.0.0.0:4000".parse().unwrap());
+        let banner = |config: &Config, address: &str, code: Option<&str>| {
+            banner(config, &Ready { address: address.parse().unwrap(), first_administrator: code.map(str::to_owned) })
+        };
+        let text = banner(&config, "0.0.0.0:4000", Some("abc"));
+        assert!(text.contains("http://127.0.0.1:4000/api/auth/first-administrator?code=abc\n"), "{text}");
         for part in ["http://127.0.0.1:4000/\n", "ws://127.0.0.1:4000/api/websocket", "lobby", "not encrypted"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         assert_eq!(text.lines().last(), Some("listening on http://127.0.0.1:4000"));
         config.auth.guests = false;
-        let text = banner(&config, "[::1]:4000".parse().unwrap());
+        let text = banner(&config, "[::1]:4000", None);
+        assert!(!text.contains("administrator"), "{text}");
         assert_eq!(text.contains("Not yet safe"), cfg!(feature = "sabotage"), "{text}");
         assert_eq!(text.lines().last(), Some("listening on http://[::1]:4000"));
     }

@@ -8,6 +8,7 @@ mod config;
 mod doctor;
 mod health;
 mod journal;
+mod key;
 mod notify;
 mod serve;
 mod token;
@@ -36,6 +37,7 @@ Examples:
   konvert serve                                start on port 3001, keep everything in ./data
   konvert serve --port 0 --data /tmp/k         a free port, another directory
   konvert token --user anna --room lobby       a token for one user and one room
+  konvert key create --name shop --scope publish   a key for a program
   konvert config print > konvert.toml          a file to start from
   KONVERT_SERVER__PORT=80 konvert serve        any setting as KONVERT_<SECTION>__<KEY>
   konvert doctor                               is this machine fit for it?";
@@ -49,6 +51,9 @@ enum Command {
     /// Check or print the settings.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Make, list or take back the API keys of programs.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Look at the stored messages.
     #[command(subcommand)]
     Journal(journal::JournalCommand),
@@ -64,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
         Command::Config(config) => config.run(),
+        Command::Key(key) => key.run(),
         Command::Journal(journal) => journal.run(),
         Command::Health(health) => health.run(),
         Command::Doctor(doctor) => doctor.run(),

@@ -37,8 +37,8 @@ impl Serve {
         let secret = secrets::load_or_create(&config.server.data)?;
         raise_descriptor_limit();
         let told = config.clone();
-        let on_ready = move |bound| {
-            print(banner::banner(&told, bound));
+        let on_ready = move |ready: server::Ready| {
+            print(banner::banner(&told, &ready));
             notify::ready();
         };
         Ok(server::serve(config, secret, on_ready)?)

@@ -85,7 +85,7 @@ fn grant(text: &str) -> Result<Grant, String> {
     Ok(Grant { room: room.to_owned(), allow, mode: None })
 }
 
-fn duration_ms(text: &str) -> Result<u64, String> {
+pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
     let seconds = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
     let parsed = seconds.into_iter().find_map(|(unit, seconds): (char, u64)| {
         text.strip_suffix(unit)?.parse::<u64>().ok().filter(|&n| n > 0)?.checked_mul(seconds * 1_000)

@@ -7,19 +7,23 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
-use konvert_protocol::check_room;
+use konvert_protocol::{check_room, check_user};
 
 use super::{Config, Problem};
+use crate::address::network;
+use crate::auth::{ACCOUNT_PREFIX, GUEST_PREFIX, KeyConfig};
 use crate::broker::SHARDS_MAX;
 use crate::journal::PAYLOAD_BYTES_MAX;
+use crate::service::Network;
 
 const DAY_S: u64 = 24 * 3_600;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What an envelope and a frame add to a payload, bytes: names of 128 bytes, an id of 64, numbers.
-const ENVELOPE_BYTES: u64 = 1_024;
+/// What an envelope and a frame add to a payload, bytes: names of 128 bytes, an id of 64, numbers; and in
+/// JSON 64 mentions, each character escaped, and 16 blobs.
+const ENVELOPE_BYTES: u64 = 20 * KIB;
 
 /// Everything wrong with the settings.
 pub(super) fn check(config: &Config) -> Vec<Problem> {
@@ -27,13 +31,18 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     problems.extend(contradictions(config));
     problems.extend(rooms(config));
     problems.extend(origins(config));
+    problems.extend(proxies(config));
     problems.extend(keys(config));
+    problems.extend(networks(config));
+    problems.extend(store(config));
     problems
 }
 
 /// Each number within what can work, told with its default.
 fn ranges(config: &Config) -> Vec<Problem> {
     let (auth, gateway, broker, journal) = (&config.auth, &config.gateway, &config.broker, &config.journal);
+    let (directory, service, webhooks) = (&config.directory, &config.service, &config.webhooks);
+    let blobs = &config.blobs;
     let default = Config::default();
     let mut problems = Vec::new();
     macro_rules! within {
@@ -74,6 +83,24 @@ fn ranges(config: &Config) -> Vec<Problem> {
         broker.presence_linger_ms in 0..=600_000, "milliseconds";
         broker.presence_list_max in 0..=1_000_000, "users";
         broker.rooms_max in 1..=100_000_000, "rooms";
+        directory.connections_max in 1..=1_000, "connections";
+        service.access_token_s in 60..=DAY_S, "seconds";
+        service.device_s in DAY_S..=3_650 * DAY_S, "seconds";
+        service.requests_per_second in 1..=1_000_000, "requests";
+        service.requests_burst in 1..=1_000_000, "requests";
+        service.address_requests_per_second in 1..=1_000_000, "requests";
+        service.address_requests_burst in 1..=1_000_000, "requests";
+        service.audit_s in DAY_S..=36_500 * DAY_S, "seconds";
+        service.memberships_cached_max in 1_000..=1_000_000_000, "memberships";
+        service.members_max in 2..=10_000_000, "members";
+        service.key_requests_per_second in 1..=1_000_000, "requests";
+        webhooks.give_up_after_s in 1..=365 * DAY_S, "seconds";
+        webhooks.retry_ms in 10..=3_600_000, "milliseconds";
+        webhooks.waiting_max in 1..=10_000_000, "deliveries";
+        blobs.size_bytes_max in 1..=1_024 * GIB, "bytes";
+        blobs.uploads_per_user in 1..=10_000, "uploads";
+        blobs.upload_expires_s in 1..=365 * DAY_S, "seconds";
+        blobs.unreferenced_s in 1..=3_650 * DAY_S, "seconds";
         journal.queue_count in 16..=16_000_000, "entries";
         journal.queue_bytes in MIB..=16 * GIB, "bytes";
         journal.recent_bytes in 0..=1_024 * GIB, "bytes";
@@ -188,10 +215,74 @@ fn origins(config: &Config) -> Vec<Problem> {
     wrong.map(tell).collect()
 }
 
+fn proxies(config: &Config) -> Vec<Problem> {
+    let wrong = config.server.trusted_proxies.iter().enumerate().filter(|(_, text)| network(text).is_none());
+    let tell = |(i, text): (usize, &String)| {
+        let message = format!("{text:?} is no address and no network.");
+        Problem::new(format!("server.trusted_proxies.{i}"), message, "Write it like 127.0.0.1 or 10.0.0.0/8.")
+    };
+    wrong.map(tell).collect()
+}
+
 /// Where a key comes from. Whether it is one is seen when the real thing is made of it.
 fn keys(config: &Config) -> Vec<Problem> {
-    let both_or_neither =
-        config.auth.keys.iter().enumerate().filter(|(_, key)| key.pem.is_some() == key.pem_file.is_some());
-    let tell = |(i, _)| Problem::new(format!("auth.keys.{i}"), "needs exactly one of `pem` and `pem_file`.", "");
-    both_or_neither.map(tell).collect()
+    let sources = |key: &KeyConfig| {
+        usize::from(key.pem.is_some()) + usize::from(key.pem_file.is_some()) + usize::from(key.secret.is_some())
+    };
+    let wrong = config.auth.keys.iter().enumerate().filter(|(_, key)| sources(key) != 1);
+    let tell =
+        |(i, _)| Problem::new(format!("auth.keys.{i}"), "needs exactly one of `pem`, `pem_file` and `secret`.", "");
+    wrong.map(tell).chain(key_sets(config)).collect()
+}
+
+fn key_sets(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (i, set) in config.auth.jwks.iter().enumerate() {
+        let mut tell = |name: &str, message: &str, hint| {
+            problems.push(Problem::new(format!("auth.jwks.{i}.{name}"), message.to_owned(), hint));
+        };
+        if !set.url.starts_with("https://") && !set.url.starts_with("http://") {
+            tell("url", "is not the address of a key set.", "Write it like https://login.example/jwks.json.");
+        }
+        if set.issuer.is_empty() {
+            tell("issuer", "is needed: what the tokens' `iss` is.", "");
+        }
+        if set.claims.user.is_empty() {
+            tell("claims.user", "is needed: which claim names the user.", "The default is sub.");
+        }
+        if !(30..=DAY_S).contains(&set.refresh_s) {
+            tell("refresh_s", "is not possible. Allowed are 30 to 86400 seconds.", "The default is 3600.");
+        }
+        let is_kept = [ACCOUNT_PREFIX, GUEST_PREFIX].iter().any(|kept| set.prefix.starts_with(kept));
+        if is_kept || (!set.prefix.is_empty() && check_user(&set.prefix).is_err()) {
+            tell("prefix", "cannot begin a user id.", "Write it like corp-; acc- and guest- are kept.");
+        }
+    }
+    problems
+}
+
+/// Where webhooks may go although it is private.
+fn networks(config: &Config) -> Vec<Problem> {
+    let networks = config.webhooks.allow_private.iter().enumerate();
+    let wrong = networks.filter_map(|(i, network)| Some((i, network, network.parse::<Network>().err()?)));
+    let tell =
+        |(i, network, why)| Problem::new(format!("webhooks.allow_private.{i}"), format!("{network:?} {why}."), "");
+    wrong.map(tell).collect()
+}
+
+/// Where files are kept.
+fn store(config: &Config) -> Vec<Problem> {
+    let blobs = &config.blobs;
+    let mut problems = Vec::new();
+    let bucket = blobs.url.strip_prefix("s3://").map(|rest| rest.split('/').next().unwrap_or_default());
+    if !blobs.url.is_empty() && bucket.is_none_or(str::is_empty) {
+        let message = format!("{:?} is no store.", blobs.url);
+        problems.push(Problem::new("blobs.url", message, "Write it like s3://bucket/prefix, or leave it empty."));
+    }
+    let host = blobs.endpoint.strip_prefix("https://").or_else(|| blobs.endpoint.strip_prefix("http://"));
+    if !blobs.endpoint.is_empty() && host.is_none_or(str::is_empty) {
+        let message = format!("{:?} is no address.", blobs.endpoint);
+        problems.push(Problem::new("blobs.endpoint", message, "Write it like https://minio.example:9000."));
+    }
+    problems
 }

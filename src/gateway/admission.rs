@@ -14,6 +14,8 @@ use super::config::GatewayConfig;
 pub struct Admission {
     config: GatewayConfig,
     connections: AtomicUsize,
+    /// By [`Kind`].
+    by_kind: [AtomicUsize; Kind::ALL.len()],
     pending: AtomicUsize,
     pending_by_address: DashMap<IpAddr, usize>,
     by_user: DashMap<Arc<str>, usize>,
@@ -26,9 +28,37 @@ pub struct PendingPlace {
     address: IpAddr,
 }
 
-/// An open WebSocket connection.
+/// What a connection speaks by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// WebSocket.
+    Socket,
+    /// Server-sent events.
+    Stream,
+    /// Long polling.
+    Poll,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 3] = [Kind::Socket, Kind::Stream, Kind::Poll];
+
+    /// What the metrics call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Socket => "websocket",
+            Self::Stream => "sse",
+            Self::Poll => "poll",
+        }
+    }
+}
+
+/// An open connection.
 #[derive(Debug)]
-pub struct ConnectionPlace(Arc<Admission>);
+pub struct ConnectionPlace {
+    admission: Arc<Admission>,
+    kind: Kind,
+}
 
 /// One of a user's connections.
 #[derive(Debug)]
@@ -43,15 +73,21 @@ impl Admission {
         Arc::new(Self {
             config,
             connections: AtomicUsize::new(0),
+            by_kind: Default::default(),
             pending: AtomicUsize::new(0),
             pending_by_address: DashMap::new(),
             by_user: DashMap::new(),
         })
     }
 
-    /// Open WebSocket connections.
+    /// Open connections.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Open connections by what they speak by.
+    pub fn connections_by_kind(&self) -> impl Iterator<Item = (Kind, usize)> {
+        Kind::ALL.into_iter().map(|kind| (kind, self.by_kind[kind as usize].load(Ordering::Relaxed)))
     }
 
     /// Connections that have not authenticated yet.
@@ -69,9 +105,12 @@ impl Admission {
         (count <= self.config.pending_per_address).then_some(place)
     }
 
-    /// A place for a WebSocket connection.
-    pub fn connect(self: &Arc<Self>) -> Option<ConnectionPlace> {
-        take(&self.connections, self.config.connections_max).then(|| ConnectionPlace(self.clone()))
+    /// A place for a connection.
+    pub fn connect(self: &Arc<Self>, kind: Kind) -> Option<ConnectionPlace> {
+        take(&self.connections, self.config.connections_max).then(|| {
+            self.by_kind[kind as usize].fetch_add(1, Ordering::Relaxed);
+            ConnectionPlace { admission: self.clone(), kind }
+        })
     }
 
     /// A place for one more connection of a user.
@@ -102,7 +141,8 @@ impl Drop for PendingPlace {
 
 impl Drop for ConnectionPlace {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.admission.connections.fetch_sub(1, Ordering::Relaxed);
+        self.admission.by_kind[self.kind as usize].fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -142,10 +182,12 @@ mod tests {
         drop(places);
         assert_eq!((admission.pending(), admission.pending_by_address.len()), (0, 0));
 
-        let (_one, two) = (admission.connect(), admission.connect());
-        assert!(admission.connect().is_none());
+        let (_one, two) = (admission.connect(Kind::Socket), admission.connect(Kind::Poll));
+        assert!(admission.connect(Kind::Stream).is_none());
+        assert_eq!(admission.connections_by_kind().map(|(_, count)| count).collect::<Vec<_>>(), [1, 0, 1]);
         drop(two);
-        assert!(admission.connect().is_some());
+        assert!(admission.connect(Kind::Stream).is_some());
+        assert_eq!(admission.connections_by_kind().map(|(_, count)| count).collect::<Vec<_>>(), [1, 0, 0]);
 
         let user: Arc<str> = "ann".into();
         let place = admission.enter(&user);

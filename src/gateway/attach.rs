@@ -50,11 +50,17 @@ impl Shard {
             .filter(|command| matches!(shared.broker.room(&identity, &command.room), Ok((None, _))))
             .map(|command| (command.room.clone(), identity.grants.e2ee(&command.room)))
             .collect();
-        if missing.is_empty() {
+        let loads: Vec<_> = rooms
+            .iter()
+            .filter(|command| shared.broker.must_load(&identity, &command.room))
+            .map(|command| shared.broker.directory().load(&command.room))
+            .collect();
+        if missing.is_empty() && loads.is_empty() {
             return self.finish_connect(caller, rooms, token);
         }
         let me = self.me.clone();
         tokio::task::spawn_local(async move {
+            futures_util::future::join_all(loads).await;
             for (name, e2ee) in missing {
                 // A failure shows as an unknown room in the answer.
                 let _ = shared.broker.ensure(&name, e2ee).await;
@@ -217,7 +223,7 @@ impl Shard {
             broker.release(&room, self.index);
             return Err(BrokerError::NotSubscribed);
         };
-        let encoding = connection.encoding;
+        let form = connection.transport.form();
         let Some(session) = connection.session() else {
             broker.release(&room, self.index);
             return Err(BrokerError::NotSubscribed);
@@ -226,7 +232,7 @@ impl Shard {
             broker.join(&room, &session.identity);
         }
         session.subscribe(Subscription { room: room.clone(), allow: entry.allow, presence: entry.presence });
-        self.audience.add(&room, caller.slot, encoding, entry.presence, next);
+        self.audience.add(&room, caller.slot, form, entry.presence, next);
         Ok(Progress::Answered(Box::new(self.subscribed(caller, entry, &bounds, &records, false))))
     }
 
@@ -267,7 +273,7 @@ impl Shard {
         Ok(Some(v1::Unsubscribed { room: command.room }.into()))
     }
 
-    fn leave(&mut self, caller: Caller, room: RoomId) {
+    pub(super) fn leave(&mut self, caller: Caller, room: RoomId) {
         let Some(session) = self.session(caller.slot, caller.generation) else { return };
         let Some(subscription) = session.unsubscribe(room) else { return };
         let identity = session.identity.clone();
@@ -301,17 +307,24 @@ impl Shard {
         match broker.recent(info.id, range) {
             Some(page) => Ok(Some(history_page(&info, &page?))),
             None => {
-                self.read_then(caller, info.id, range, move |_, page| Ok(Some(history_page(&info, &page))))?;
+                self.read_then(caller, info.id, range, move |shard, page| {
+                    // Rights may have changed while the disk was read.
+                    if let Some(session) = shard.session(caller.slot, caller.generation) {
+                        known(&broker, &session.identity, &info.name, Permission::Read)?;
+                    }
+                    Ok(Some(history_page(&info, &page)))
+                })?;
                 Ok(None)
             }
         }
     }
 }
 
-/// About what an answer takes in the reply, bytes: payloads and a round figure for all that surrounds them.
+/// About what an answer takes in the reply, bytes: payloads, extras and a round figure for all that surrounds them.
 fn cost(subscribed: &v1::Subscribed) -> usize {
     const AROUND: usize = 256;
-    let messages = subscribed.messages.iter().map(|message| message.payload.len() + AROUND);
+    let extras = |message: &v1::Message| message.mentions.iter().chain(&message.blobs).map(String::len).sum::<usize>();
+    let messages = subscribed.messages.iter().map(|message| message.payload.len() + extras(message) + AROUND);
     let members = subscribed.presence.iter().flat_map(|presence| &presence.members);
     AROUND / 4 + messages.sum::<usize>() + members.map(|member| member.state.len() + AROUND).sum::<usize>()
 }

@@ -1,75 +1,51 @@
-//! One connection of a shard: a socket, the protocol state on it, what waits to be written, and, once it has said who
-//! it is, a session.
+//! One connection of a shard: what it writes to, what waits to be written, and, once it has said who it is, a session.
 
 use std::io;
-use std::rc::Rc;
 
 use bytes::Bytes;
-use konvert_protocol::{CloseCode, Encoding, v1};
-use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use konvert_protocol::v1;
 
 use super::admission::{ConnectionPlace, PendingPlace};
-use super::codec::{self, Codec, Fault};
-use super::outbox::{Outbox, Written};
-use super::rate_limit::Bucket;
+use super::outbox::{GATHER_BYTES, Outbox, Written};
 use super::session::Session;
+use super::transport::{Transport, framed};
 
 /// Where a connection is in its life.
 #[derive(Debug)]
 pub enum Stage {
-    /// Upgraded, but who is it? The place is given back when that is known.
+    /// Here, but who is it? The place is given back when that is known.
     Pending(#[allow(dead_code, reason = "held for its drop")] PendingPlace),
     /// Authenticated.
     Live(Box<Session>),
-    /// A close frame is on its way; the other side has a moment to answer.
-    Closing,
+    /// The goodbye is on its way, with this close code; the other side has a moment to take it.
+    Closing(u16),
 }
 
 /// A connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// Shared with the task that waits for the socket to become readable or writable.
-    pub socket: Rc<TcpStream>,
+    /// What it writes to.
+    pub transport: Transport,
     /// Which of the connections that had this slot it is.
     pub generation: u32,
-    /// How its frames are written.
-    pub encoding: Encoding,
     /// Where it is in its life.
     pub stage: Stage,
     /// Whether the request named an origin, which a page always does.
     pub has_origin: bool,
-    /// The protocol on the socket.
-    pub codec: Codec,
     /// What waits to be written.
     pub outbox: Outbox,
     /// In the shard's list of connections to write to.
     pub is_dirty: bool,
-    /// The socket took no more; a task waits until it does. The second of the shard's clock when it last took some.
+    /// In the shard's list of connections to look at every second.
+    pub is_watched: bool,
+    /// No more was taken; what waits is written when that changes. The second of the shard's clock when it last took some.
     pub blocked_since_s: Option<u64>,
     /// When it was last heard of, or when it began, seconds of the shard's clock.
     pub heard_s: u64,
     /// When it began, or began to close, seconds of the shard's clock.
     pub stage_since_s: u64,
-    /// Since when a message is under way whose end has not arrived, seconds of the shard's clock.
-    pub unfinished_since_s: Option<u64>,
-    /// Pings and pongs.
-    pub controls: Bucket,
-    /// The task that waits for the socket to become readable.
-    pub reader: Option<AbortHandle>,
-    /// The task that waits for the socket to become writable, the last one if there were several.
-    pub writer: Option<AbortHandle>,
     /// Given back when the connection ends.
     pub _place: ConnectionPlace,
-}
-
-impl Drop for Connection {
-    /// The tasks hold the socket: it is closed only when they have ended too.
-    fn drop(&mut self) {
-        for task in [&self.reader, &self.writer].into_iter().flatten() {
-            task.abort();
-        }
-    }
 }
 
 impl Connection {
@@ -83,60 +59,55 @@ impl Connection {
 
     /// Whether it is on its way out.
     pub fn is_closing(&self) -> bool {
-        matches!(self.stage, Stage::Closing)
+        matches!(self.stage, Stage::Closing(_))
     }
 
     /// Queues a frame for it alone.
     pub fn push(&mut self, frame: &v1::ServerFrame) {
-        self.outbox.push(framed(self.encoding, frame), 1);
+        self.outbox.push(framed(self.transport.form(), frame), 1);
     }
 
-    /// Queues the close frame and goes to the closing stage. Returns the session, which has ended.
+    /// Queues the goodbye and goes to the closing stage. Returns the session, which has ended.
     pub fn close(&mut self, number: u16, reason: &'static str, now_s: u64) -> Option<Box<Session>> {
-        let frame = self.codec.close(number, reason);
-        if !frame.is_empty() {
-            self.outbox.push(frame.into(), 1);
+        let goodbye = self.transport.goodbye(number, reason);
+        if !goodbye.is_empty() {
+            self.outbox.push(goodbye, 1);
         }
         self.stage_since_s = now_s;
-        match std::mem::replace(&mut self.stage, Stage::Closing) {
+        match std::mem::replace(&mut self.stage, Stage::Closing(number)) {
             Stage::Live(session) => Some(session),
             _ => None,
         }
     }
 
-    /// Writes what waits, as far as the socket takes it.
+    /// Writes what waits, as far as it is taken.
     pub fn write(&mut self, gather: &mut Vec<u8>, now_s: u64) -> io::Result<Written> {
         let before = self.outbox.bytes();
-        let written = self.outbox.write(&self.socket, gather)?;
+        let written = self.transport.write(&mut self.outbox, gather)?;
+        self.note(written, before, now_s);
+        Ok(written)
+    }
+
+    /// Gives some of what waits to whoever takes it by itself.
+    pub fn take(&mut self, now_s: u64) -> Option<Bytes> {
+        let before = self.outbox.bytes();
+        let taken = self.outbox.take(GATHER_BYTES);
+        self.note(if self.outbox.is_empty() { Written::All } else { Written::Blocked }, before, now_s);
+        taken
+    }
+
+    fn note(&mut self, written: Written, bytes_before: usize, now_s: u64) {
         match written {
             Written::All => {
                 if self.blocked_since_s.take().is_some() && self.is_closing() {
-                    // The close frame, if there is one, went out only now.
+                    // The goodbye, if there is one, went out only now.
                     self.stage_since_s = now_s;
                 }
             }
-            Written::Blocked if self.outbox.bytes() < before => self.blocked_since_s = Some(now_s),
+            Written::Blocked if self.outbox.bytes() < bytes_before => self.blocked_since_s = Some(now_s),
             Written::Blocked => {
                 self.blocked_since_s.get_or_insert(now_s);
             }
         }
-        Ok(written)
-    }
-}
-
-/// A frame as the bytes of one WebSocket message.
-pub fn framed(encoding: Encoding, frame: &v1::ServerFrame) -> Bytes {
-    codec::framed(encoding.is_text(), &encoding.encode(frame))
-}
-
-/// The close code for a fault on the socket: RFC 6455's own where its rules were broken.
-pub fn close_for(fault: Fault) -> Option<(u16, &'static str)> {
-    let ours = |code: CloseCode| Some((code.number(), code.name()));
-    match fault {
-        Fault::Protocol => Some((1002, "protocol error")),
-        Fault::Utf8 => Some((1007, "text is not UTF-8")),
-        Fault::TooLarge => ours(CloseCode::MessageTooLarge),
-        Fault::Fragments => ours(CloseCode::Flood),
-        Fault::Closed => None,
     }
 }

@@ -81,7 +81,7 @@ counters! {
 pub struct ErrorCounts([AtomicU64; ERROR_NUMBERS]);
 
 /// Error numbers are below this.
-const ERROR_NUMBERS: usize = 700;
+const ERROR_NUMBERS: usize = 800;
 
 impl Default for ErrorCounts {
     fn default() -> Self {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use konvert_protocol::CloseCode;
 
-use super::connection::framed;
 use super::shard::Shard;
+use super::transport::framed;
 use crate::broker::{Budget, Delivery, Push, Start, Want};
 use crate::journal::{Position, RoomId};
 
@@ -41,6 +41,16 @@ impl Shard {
                     self.flush();
                     self.bring_all_up();
                 }
+                Delivery::Access(change) => {
+                    // First what was said before it, so that it does not reach anybody after it.
+                    places.clear();
+                    for (room, pushes) in std::mem::take(&mut rooms) {
+                        self.offer(room, &pushes);
+                    }
+                    self.on_access(&change);
+                }
+                Delivery::Tell { user, push } => self.on_tell(&user, &push),
+                Delivery::Errand(errand) => self.on_errand(*errand),
                 Delivery::Drain => self.drain(),
             }
         }
@@ -79,7 +89,7 @@ impl Shard {
     /// Gives a subscriber what it missed, from memory; one that missed more is closed and resumes.
     fn bring_up(&mut self, room: RoomId, slot: u32) {
         let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-        let (generation, encoding) = (connection.generation, connection.encoding);
+        let (generation, form) = (connection.generation, connection.transport.form());
         let Some(next) = self.audience.next_mut(room, slot) else { return };
         let (broker, budget) = (&self.shared.broker, self.shared.broker.page_budget());
         let outbox_count = self.shared.config.outbox_count;
@@ -91,7 +101,7 @@ impl Shard {
                 let name = connection.session().and_then(|s| s.subscription(room)).map(|s| s.room.info.name.clone());
                 for record in records {
                     let push = Push::message(room, name.clone().unwrap_or_default(), record);
-                    connection.outbox.push(push.form(encoding, framed).clone(), 1);
+                    connection.outbox.push(push.bytes(form, framed).clone(), 1);
                 }
                 self.mark_dirty(slot);
                 self.relieve(slot, generation);

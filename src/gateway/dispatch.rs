@@ -3,19 +3,21 @@
 //! A verb is answered at once where memory is enough. Where the journal must store or the disk must be read, the
 //! command waits in the shard, never the shard for it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use konvert_protocol::v1::client_frame::Body as Command;
 use konvert_protocol::v1::server_frame::Body as Reply;
-use konvert_protocol::{CloseCode, ErrorCode, v1};
+use konvert_protocol::{CloseCode, DecodeError, ErrorCode, v1};
 
 use super::connection::Stage;
+use super::publishing::Publishing;
 use super::session::{IN_FLIGHT_MAX, Session};
 use super::shard::Shard;
+use super::transport::Transport;
 use crate::auth::{GuestError, Identity, Permission, TokenError};
-use crate::broker::{self, Author, BrokerError, Submitted, Target};
-use crate::journal::{Done, Outcome, RoomInfo, Ticket};
+use crate::broker::{self, BrokerError};
+use crate::journal::{Done, Outcome, Refusal, RoomInfo, Ticket};
 
 /// Commands refused for their pace beyond those accepted, after which the connection is closed.
 const REFUSALS_MAX: u32 = 2_000;
@@ -27,8 +29,16 @@ pub struct Pending {
     generation: u32,
     id: u32,
     since: Instant,
-    /// For a read marker: where.
-    read_in: Option<RoomInfo>,
+    what: Awaited,
+}
+
+/// What the journal is to decide.
+#[derive(Debug)]
+pub(super) enum Awaited {
+    /// A message of this user, which was taken from their quota.
+    Message(Arc<str>),
+    /// A read marker in this room.
+    Marker(RoomInfo),
 }
 
 /// Whose command it is.
@@ -44,14 +54,14 @@ pub(super) struct Caller {
 pub(super) type Answer = Result<Option<Reply>, v1::Error>;
 
 impl Shard {
-    /// A whole WebSocket message.
-    pub(super) fn on_message(&mut self, slot: u32, generation: u32, message: Bytes, is_text: bool) {
-        let Some(encoding) = self.get(slot, generation).map(|connection| connection.encoding) else { return };
-        // A message without a frame is no message; it would be the cheapest of floods.
-        if encoding.is_text() != is_text || message.is_empty() {
-            return self.close(slot, generation, CloseCode::BadFrame);
-        }
-        for (count, frame) in encoding.decode::<v1::ClientFrame>(message).enumerate() {
+    /// The frames of a whole message.
+    pub(super) fn on_frames(
+        &mut self,
+        slot: u32,
+        generation: u32,
+        frames: impl Iterator<Item = Result<v1::ClientFrame, DecodeError>>,
+    ) {
+        for (count, frame) in frames.enumerate() {
             let Some(connection) = self.get(slot, generation).filter(|c| !c.is_closing()) else { return };
             let is_pending = matches!(connection.stage, Stage::Pending(_));
             if count == self.shared.config.frames_per_message && !crate::sabotage::is("no_limits") {
@@ -88,7 +98,11 @@ impl Shard {
         let may_be_silent = matches!(command, Command::Signal(_) | Command::Read(_) | Command::Ping(_));
         let answer = match frame.id {
             0 if !may_be_silent => Err(v1::Error::new(ErrorCode::IdRequired)),
-            _ => self.on_command(caller, command),
+            _ => match self.loaded(caller, command) {
+                Ok(Some(command)) => self.on_command(caller, command),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
         };
         self.answer(caller, answer);
     }
@@ -99,7 +113,7 @@ impl Shard {
             Command::Refresh(command) => self.refresh(caller, &command),
             Command::Subscribe(command) => self.subscribe(caller, command),
             Command::Unsubscribe(command) => self.unsubscribe(caller, command),
-            Command::Publish(command) => self.publish(caller, command, &Target::NotRead),
+            Command::Publish(command) => self.publish(caller, command, Publishing::New),
             Command::Signal(command) => self.signal(caller, command),
             Command::History(command) => self.history(caller, command),
             Command::Presence(command) => self.presence(caller, &command),
@@ -135,10 +149,12 @@ impl Shard {
             Some(Command::Connect(command)) if command.rooms.len() > self.shared.config.rooms_per_connection => {
                 Err(BrokerError::TooManyRooms(self.shared.config.rooms_per_connection).into())
             }
-            Some(Command::Connect(command)) => self.identify(caller, &command).map(|known| (known, command.rooms)),
+            Some(Command::Connect(command)) => {
+                self.identify(caller, &command).map(|known| (known, command.changes, command.rooms))
+            }
             _ => Err(v1::Error::new(ErrorCode::NotConnected)),
         };
-        let ((token, identity), rooms) = match result {
+        let ((token, identity), watches, rooms) = match result {
             Ok(known) => known,
             Err(error) => {
                 self.answer(caller, Err(error));
@@ -148,8 +164,23 @@ impl Shard {
         let Some(place) = self.shared.admission.enter(&identity.user) else {
             return self.close(slot, generation, CloseCode::TooManyConnections);
         };
+        let lease = self.shared.broker.enter(&identity.user);
+        let key = self.key(slot, generation);
         let Some(connection) = self.get(slot, generation) else { return };
-        connection.stage = Stage::Live(Box::new(Session::new(identity, place)));
+        let live = Stage::Live(Box::new(Session::new(identity, place, lease)));
+        if let (Stage::Pending(pending), Transport::Poll(poll)) =
+            (std::mem::replace(&mut connection.stage, live), &mut connection.transport)
+        {
+            // It costs whoever began it no connection, so its place is kept until a second request shows the pass.
+            poll.unproven = Some(pending);
+        }
+        if let Some(introduction) = connection.transport.introduction(key) {
+            // Not marked as something new, so that it is written together with the answer to connect.
+            connection.outbox.push(introduction, 1);
+        }
+        if watches {
+            self.watch(caller);
+        }
         self.enter_rooms(caller, rooms, token);
     }
 
@@ -177,10 +208,14 @@ impl Shard {
     }
 
     fn verify(&self, token: &str) -> Result<Identity, v1::Error> {
-        self.shared.auth.verify(token, self.clock.now_ms()).map_err(|error| match error {
+        let identity = self.shared.auth.verify(token, self.clock.now_ms()).map_err(|error| match error {
             TokenError::Expired => v1::Error::new(ErrorCode::TokenExpired),
             TokenError::Bad(_) => v1::Error::because(ErrorCode::BadToken, error.to_string()),
-        })
+        })?;
+        match self.shared.broker.directory().refusal(&identity) {
+            Some(code) => Err(v1::Error::new(code)),
+            None => Ok(identity),
+        }
     }
 
     fn refresh(&mut self, caller: Caller, command: &v1::Refresh) -> Answer {
@@ -190,22 +225,13 @@ impl Shard {
         if session.identity.user != identity.user {
             return Err(v1::Error::new(ErrorCode::OtherUser));
         }
-        let (changed, ended) = session.refresh(identity);
+        session.identity = identity;
+        session.warned = false;
         let identity = session.identity.clone();
-        for subscription in &ended {
-            self.detach(caller.slot, &identity, subscription, true);
-        }
-        for subscription in changed.iter().chain(&ended) {
-            let info = &subscription.room.info;
-            let may_read = subscription.allow.contains(Permission::Read);
-            let allow = if may_read { subscription.allow.names() } else { Vec::new() };
-            let changed = v1::MembershipChanged {
-                room: info.name.to_string(),
-                allow: allow.into_iter().map(str::to_owned).collect(),
-            };
-            self.push(caller.slot, caller.generation, &v1::ServerFrame::push(changed));
-            if may_read && subscription.presence && !subscription.allow.contains(Permission::Presence) {
-                self.hide(caller, info.id);
+        let rooms: Vec<_> = session.subscriptions().iter().map(|s| (s.room.info.clone(), s.allow)).collect();
+        for (info, before) in rooms {
+            if self.shared.broker.allow(&identity, &info.name) != Some(before) {
+                self.follow_rights(caller, &identity, &info);
             }
         }
         Ok(Some(v1::Refreshed { token_expires_ms }.into()))
@@ -213,50 +239,14 @@ impl Shard {
 
     // ---- saying something -----------------------------------------------------------------------------------------
 
-    pub(super) fn publish(&mut self, caller: Caller, command: v1::Publish, target: &Target) -> Answer {
-        if self.is_draining {
-            return Err(BrokerError::ShuttingDown.into());
-        }
-        let (shared, now_ms, steady_ms) = (self.shared.clone(), self.clock.now_ms(), self.clock.steady_ms());
-        let is_first_try = matches!(target, Target::NotRead);
-        let ticket = self.ticket();
-        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
-        if is_first_try && !crate::sabotage::is("no_limits") {
-            let rate = shared.config.publishes_per_second;
-            session.publishes.take(rate, steady_ms).map_err(BrokerError::RateLimited)?;
-        }
-        if session.in_flight >= IN_FLIGHT_MAX {
-            return Err(BrokerError::Overloaded.into());
-        }
-        let (info, allow) = shared.broker.room(&session.identity, &command.room)?;
-        let Some(info) = info else {
-            return self.create_then(caller, command.room.clone(), Command::Publish(command));
-        };
-        // Kept in case that the target must be read from disk first: payloads are shared, so this is cheap.
-        let again = command.relation.is_some().then(|| command.clone());
-        let author = Author { identity: &session.identity, allow };
-        match shared.broker.publish(author, &info, command, target, now_ms, ticket)? {
-            Submitted::Queued => {
-                session.in_flight += 1;
-                self.await_outcome(caller, None);
-            }
-            Submitted::NeedsTarget(offset) => {
-                if let Some(command) = again {
-                    self.read_target_then(caller, info.id, offset, command)?;
-                }
-            }
-        }
-        Ok(None)
-    }
-
     /// The ticket of the next command that will wait for the journal.
-    fn ticket(&self) -> Ticket {
+    pub(super) fn ticket(&self) -> Ticket {
         Ticket { owner: self.index.into(), command: self.pending.vacant_key() as u32 }
     }
 
-    fn await_outcome(&mut self, caller: Caller, read_in: Option<RoomInfo>) {
+    pub(super) fn await_outcome(&mut self, caller: Caller, what: Awaited) {
         let Caller { slot, generation, id } = caller;
-        self.pending.insert(Pending { slot, generation, id, since: Instant::now(), read_in });
+        self.pending.insert(Pending { slot, generation, id, since: Instant::now(), what });
     }
 
     /// The journal has decided.
@@ -265,6 +255,12 @@ impl Shard {
         let caller = Caller { slot: pending.slot, generation: pending.generation, id: pending.id };
         if let Some(session) = self.session(caller.slot, caller.generation) {
             session.in_flight = session.in_flight.saturating_sub(1);
+        }
+        let is_stored = matches!(outcome.result, Ok(Done::Stored { .. }) | Err(Refusal::Unknown(_)));
+        if let Awaited::Message(user) = &pending.what
+            && !is_stored
+        {
+            self.shared.broker.directory().give_back_message(user);
         }
         let answer = match outcome.result {
             Ok(Done::Stored { epoch, record, .. }) => {
@@ -276,7 +272,7 @@ impl Shard {
                 let position = Some(broker::place(position));
                 Ok(Some(v1::Published { position, time_ms, duplicate: true }.into()))
             }
-            Ok(Done::Marked { marker, moved }) => Ok(self.on_marked(caller, pending.read_in, marker, moved)),
+            Ok(Done::Marked { marker, moved, .. }) => Ok(self.on_marked(caller, pending.what, marker, moved)),
             Ok(Done::Room(_)) => Ok(None),
             Err(refusal) => Err(BrokerError::from(refusal).into()),
         };
@@ -286,11 +282,11 @@ impl Shard {
     fn on_marked(
         &mut self,
         caller: Caller,
-        room: Option<RoomInfo>,
+        what: Awaited,
         marker: crate::journal::Marker,
         moved: bool,
     ) -> Option<Reply> {
-        let room = room?;
+        let Awaited::Marker(room) = what else { return None };
         let user = self.session(caller.slot, caller.generation)?.identity.user.to_string();
         let marker =
             v1::ReadMarker { room: room.name.to_string(), user, offset: marker.offset, ordinal: marker.ordinal };
@@ -347,7 +343,7 @@ impl Shard {
         let info = known(&shared.broker, &session.identity, &command.room, Permission::Read)?;
         shared.broker.mark(info.id, &session.identity.user, command.offset, ticket)?;
         session.in_flight += 1;
-        self.await_outcome(caller, Some(info));
+        self.await_outcome(caller, Awaited::Marker(info));
         Ok(None)
     }
 }

@@ -1,7 +1,7 @@
 //! The shards' threads: each accepts from the one port, serves HTTP, and runs its shard. Also the handle that starts
 //! them and brings them to an end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, TcpListener};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -20,12 +21,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
-use super::admission::PendingPlace;
+use super::admission::{Admission, Kind, PendingPlace};
+use super::reading::Upgraded;
+use super::requests::{self, AnswerBody, Route};
+use super::shard::Shard;
 pub use super::shard::Shared;
-use super::shard::{Shard, Upgraded};
 use super::upgrade;
+use crate::address::canonical;
 use crate::broker::{Delivery, Inbox};
 
 /// Longest request, headers and all, bytes.
@@ -34,9 +39,13 @@ const REQUEST_BYTES_MAX: usize = 16 << 10;
 const DISK_THREADS: usize = 4;
 /// Deliveries done in one turn: enough to gather many frames into one write, few enough that nobody waits for long.
 const DELIVERIES_PER_TURN: usize = 512;
-/// A connection that stays with HTTP is ended after this, however busy it is, because it holds a place among those that
-/// have not said who they are.
+/// After this a connection that stays with HTTP is ended behind the request under way, however busy it is, because it
+/// holds a place among those that have not said who they are.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
+/// The request under way then has this much longer. A stream lives as long as its session.
+const REQUEST_LIFETIME: Duration = Duration::from_secs(600);
+/// The last bytes of a stream have this long to go out.
+const GOODBYE: Duration = Duration::from_secs(5);
 /// A shard that is not empty this long after the order to drain ends all the same.
 const DRAIN: Duration = Duration::from_secs(10);
 /// When accepting fails, for want of descriptors say, this is waited before the next try.
@@ -61,11 +70,12 @@ impl Gateway {
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let mut threads = Vec::new();
-        for (index, inbox) in inboxes.iter().enumerate() {
+        let all: Arc<[_]> = inboxes.clone().into();
+        for index in 0..inboxes.len() {
             let (listener, shared) = (listener.try_clone()?, shared.clone());
-            let (inbox, router) = (inbox.clone(), router.clone());
+            let (inboxes, router) = (all.clone(), router.clone());
             let thread = std::thread::Builder::new().name(format!("shard-{index}"));
-            threads.push(thread.spawn(move || run(index as u16, listener, shared, &inbox, router))?);
+            threads.push(thread.spawn(move || run(index as u16, listener, shared, inboxes, router))?);
         }
         Ok(Self { inboxes, threads })
     }
@@ -83,7 +93,8 @@ impl Gateway {
     }
 }
 
-fn run(index: u16, listener: TcpListener, shared: Arc<Shared>, inbox: &Inbox, router: Router) {
+fn run(index: u16, listener: TcpListener, shared: Arc<Shared>, inboxes: Arc<[Arc<Inbox>]>, router: Router) {
+    let inbox = inboxes[usize::from(index)].clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(DISK_THREADS).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -91,7 +102,8 @@ fn run(index: u16, listener: TcpListener, shared: Arc<Shared>, inbox: &Inbox, ro
     };
     LocalSet::new().block_on(&runtime, async {
         let shard = Shard::new(index, shared.clone());
-        let accepting = tokio::task::spawn_local(accept(listener, shard.clone(), shared, router));
+        let desk = Rc::new(Desk { index, shard: shard.clone(), shared, inboxes, router });
+        let accepting = tokio::task::spawn_local(accept(listener, desk));
         let ticking = tokio::task::spawn_local(tick(shard.clone()));
         let mut deliveries = Vec::new();
         while !shard.borrow().is_draining() {
@@ -135,7 +147,7 @@ async fn tick(shard: Rc<RefCell<Shard>>) {
     }
 }
 
-async fn accept(listener: TcpListener, shard: Rc<RefCell<Shard>>, shared: Arc<Shared>, router: Router) {
+async fn accept(listener: TcpListener, desk: Rc<Desk>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a shard cannot accept"),
@@ -143,10 +155,10 @@ async fn accept(listener: TcpListener, shard: Rc<RefCell<Shard>>, shared: Arc<Sh
     loop {
         match listener.accept().await {
             Ok((socket, address)) => {
-                let address = upgrade::canonical(address.ip());
-                let Some(place) = shared.admission.pend(address) else { continue };
+                let address = address.ip();
+                let Some(place) = desk.shared.admission.pend(canonical(address)) else { continue };
                 let _ = socket.set_nodelay(true);
-                tokio::task::spawn_local(serve(socket, address, place, shard.clone(), shared.clone(), router.clone()));
+                tokio::task::spawn_local(serve(socket, Visitor::new(address, place), desk.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "accepting failed");
@@ -156,20 +168,70 @@ async fn accept(listener: TcpListener, shard: Rc<RefCell<Shard>>, shared: Arc<Sh
     }
 }
 
-/// Serves HTTP on a socket until it is upgraded or closed.
-async fn serve(
-    socket: TcpStream,
-    address: IpAddr,
-    place: PendingPlace,
-    shard: Rc<RefCell<Shard>>,
-    shared: Arc<Shared>,
+/// What a thread needs to serve requests.
+pub struct Desk {
+    /// The shard's number.
+    pub index: u16,
+    /// The shard of this thread.
+    pub shard: Rc<RefCell<Shard>>,
+    /// What all shards share.
+    pub shared: Arc<Shared>,
+    /// The ways into all shards, by number.
+    pub inboxes: Arc<[Arc<Inbox>]>,
+    /// For every path that is not the live edge's.
     router: Router,
-) {
-    let timeout = Duration::from_millis(shared.config.connect_timeout_ms);
-    let place = Rc::new(RefCell::new(Some(place)));
+}
+
+/// Whoever is at the other end of a connection that speaks HTTP.
+pub struct Visitor {
+    address: IpAddr,
+    /// Its place among those who have not said who they are; none after a request that spoke for a session.
+    place: RefCell<Option<PendingPlace>>,
+    /// The answer under way is the stream of a session.
+    has_stream: Cell<bool>,
+    /// The session of the stream has ended.
+    over: CancellationToken,
+}
+
+impl Visitor {
+    fn new(address: IpAddr, place: PendingPlace) -> Self {
+        let place = RefCell::new(Some(place));
+        Self { address, place, has_stream: Cell::new(false), over: CancellationToken::new() }
+    }
+
+    /// Whether it has its place, or gets one again.
+    fn has_place(&self, admission: &Arc<Admission>) -> bool {
+        let mut place = self.place.borrow_mut();
+        if place.is_none() {
+            *place = admission.pend(canonical(self.address));
+        }
+        place.is_some()
+    }
+
+    /// Its place, for a session that begins.
+    pub fn take_place(&self, admission: &Arc<Admission>) -> Option<PendingPlace> {
+        self.place.take().or_else(|| admission.pend(canonical(self.address)))
+    }
+
+    /// It spoke for a session, so it is known who it is.
+    pub fn give_back_place(&self) {
+        self.place.take();
+    }
+
+    /// The answer under way goes on until the guard is dropped.
+    pub fn begin_stream(&self) -> DropGuard {
+        self.has_stream.set(true);
+        self.over.clone().drop_guard()
+    }
+}
+
+/// Serves HTTP on a socket until it is upgraded or closed.
+async fn serve(socket: TcpStream, visitor: Visitor, desk: Rc<Desk>) {
+    let timeout = Duration::from_millis(desk.shared.config.connect_timeout_ms);
+    let visitor = Rc::new(visitor);
     let service = service_fn(|request: Request<Incoming>| {
-        let (place, shard, shared, router) = (place.clone(), shard.clone(), shared.clone(), router.clone());
-        async move { Ok::<_, Infallible>(respond(request, address, &place, shard, &shared, router).await) }
+        let (visitor, desk) = (visitor.clone(), desk.clone());
+        async move { Ok::<_, Infallible>(respond(request, &visitor, &desk).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -177,33 +239,53 @@ async fn serve(
         .max_buf_size(REQUEST_BYTES_MAX)
         .serve_connection(TokioIo::new(socket), service)
         .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
     // A request that was broken off has nobody left to tell. An upgraded socket has left this task by then.
-    let _ = tokio::time::timeout(HTTP_LIFETIME, connection).await;
+    for patience in [HTTP_LIFETIME, REQUEST_LIFETIME] {
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = visitor.over.cancelled() => break,
+            () = tokio::time::sleep(patience) => {}
+        }
+        if visitor.has_stream.get() {
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = visitor.over.cancelled() => break,
+            }
+        }
+        connection.as_mut().graceful_shutdown();
+    }
+    let _ = tokio::time::timeout(GOODBYE, connection).await;
 }
 
-async fn respond(
-    mut request: Request<Incoming>,
-    address: IpAddr,
-    place: &RefCell<Option<PendingPlace>>,
-    shard: Rc<RefCell<Shard>>,
-    shared: &Arc<Shared>,
-    router: Router,
-) -> Response<Body> {
-    if !upgrade::PATHS.contains(&request.uri().path()) {
-        request.extensions_mut().insert(axum::extract::ConnectInfo(address));
-        return router.oneshot(request.map(Body::new)).await.unwrap_or_else(|never| match never {});
+async fn respond(mut request: Request<Incoming>, visitor: &Visitor, desk: &Rc<Desk>) -> Response<AnswerBody> {
+    let path = request.uri().path();
+    if !visitor.has_place(&desk.shared.admission) {
+        return upgrade::full().map(Either::Left);
     }
-    let handshake = match upgrade::check(&request, &shared.config.origins) {
+    if let Some(route) = Route::of(path) {
+        return requests::respond(route, request, visitor, desk).await;
+    }
+    if upgrade::PATHS.contains(&path) {
+        return open_socket(request, visitor, desk).map(Either::Left);
+    }
+    request.extensions_mut().insert(axum::extract::ConnectInfo(visitor.address));
+    let response = desk.router.clone().oneshot(request.map(Body::new)).await;
+    response.unwrap_or_else(|never| match never {}).map(Either::Left)
+}
+
+fn open_socket(mut request: Request<Incoming>, visitor: &Visitor, desk: &Rc<Desk>) -> Response<Body> {
+    let handshake = match upgrade::check(&request, &desk.shared.config.origins) {
         Ok(handshake) => handshake,
         Err(response) => return *response,
     };
-    let (Some(connection), Some(pending)) = (shared.admission.connect(), place.take()) else { return upgrade::full() };
+    let Some(place) = desk.shared.admission.connect(Kind::Socket) else { return upgrade::full() };
+    let Some(pending) = visitor.take_place(&desk.shared.admission) else { return upgrade::full() };
     let upgrading = hyper::upgrade::on(&mut request);
-    let (encoding, has_origin) = (handshake.encoding, handshake.has_origin);
+    let (encoding, has_origin, desk) = (handshake.encoding, handshake.has_origin, desk.clone());
     tokio::task::spawn_local(async move {
         if let Some((socket, early)) = raw(upgrading).await {
-            let upgraded = Upgraded { socket, early, encoding, has_origin, pending, place: connection };
-            shard.borrow_mut().adopt(upgraded);
+            desk.shard.borrow_mut().adopt(Upgraded { socket, early, encoding, has_origin, pending, place });
         }
     });
     handshake.response

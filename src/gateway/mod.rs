@@ -1,13 +1,15 @@
-//! The live edge: WebSocket connections, on threads that own them.
+//! The live edge: connections, on threads that own them.
 //!
 //! ```text
-//! accept ─▶ HTTP ─┬▶ upgrade ─▶ shard: connection = socket + codec + outbox + session
+//! accept ─▶ HTTP ─┬▶ upgrade ─▶ shard: connection = transport + outbox + session
+//!                 ├▶ requests ─▶ errands for a session, on its shard
 //!                 └▶ every other path: the router that was handed in
-//! bytes ─▶ codec ─▶ dispatch / attach ─▶ broker          inbox ─▶ shard ─▶ outboxes ─▶ sockets
+//! bytes ─▶ codec ─▶ dispatch / attach ─▶ broker          inbox ─▶ shard ─▶ outboxes ─▶ transports
 //! ```
 //!
-//! Knows sockets, frames and sessions. Knows nothing of storage, and of HTTP only the upgrade.
+//! Knows sockets, frames and sessions. Knows nothing of storage, and of HTTP only how a session comes by it.
 
+mod access;
 mod admission;
 mod attach;
 mod clock;
@@ -18,13 +20,20 @@ mod counters;
 mod delivery;
 mod dispatch;
 mod drain;
+mod errands;
 mod heartbeat;
 mod listen;
 mod outbox;
+mod pass;
+mod problem;
+mod publishing;
 mod rate_limit;
+mod reading;
+mod requests;
 mod rounds;
 mod session;
 mod shard;
+mod transport;
 mod upgrade;
 mod waiting;
 mod writing;
@@ -40,7 +49,7 @@ pub use listen::{Gateway, Shared};
 #[doc(hidden)]
 pub mod socket {
     pub use super::codec::{Arrival, Codec, Fault, framed};
-    pub use super::connection::close_for;
     pub use super::outbox::{Outbox, Written};
+    pub use super::transport::close_for;
     pub use super::upgrade::{Handshake, check};
 }

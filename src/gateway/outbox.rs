@@ -1,4 +1,4 @@
-//! What waits to be written to one connection. Bounded in frames and bytes; who does not read is cut off and comes back
+//! What waits to be written to one connection, or taken by it. Bounded in frames and bytes; who does not read is cut off and comes back
 //! to the log, so that a slow reader costs a bounded amount and delays nobody.
 //!
 //! Chunks are shared bytes, so that what waits for a thousand readers is held once. An idle outbox owns no memory, and
@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
 
 /// Chunks are gathered into one write up to this many bytes: a system call costs as much as copying about this much.
-const GATHER_BYTES: usize = 64 << 10;
+pub const GATHER_BYTES: usize = 64 << 10;
 
 /// Where a write ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +52,11 @@ impl Outbox {
         self.frames > frames_max || self.bytes > bytes_max
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.front.is_none()
+    }
+
     /// Bytes that wait.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -73,13 +78,7 @@ impl Outbox {
             let written = if self.rest.is_empty() || front.len() >= GATHER_BYTES {
                 socket.try_write(front)
             } else {
-                gather.clear();
-                for (chunk, _) in self.front.iter().chain(&self.rest) {
-                    if gather.len() + chunk.len() > GATHER_BYTES {
-                        break;
-                    }
-                    gather.extend_from_slice(chunk);
-                }
+                self.gather(GATHER_BYTES, gather);
                 socket.try_write(gather)
             };
             match written {
@@ -91,6 +90,35 @@ impl Outbox {
         }
         self.rest = VecDeque::new();
         Ok(Written::All)
+    }
+
+    /// Takes out the chunks at the front in one piece, which has at most `bytes_max` bytes unless the first alone has more;
+    /// one chunk alone stays shared. `None` when nothing waits.
+    pub fn take(&mut self, bytes_max: usize) -> Option<Bytes> {
+        let (front, _) = self.front.as_ref()?;
+        let taken = if self.rest.is_empty() || front.len() >= bytes_max {
+            front.clone()
+        } else {
+            let mut whole = Vec::with_capacity(self.bytes.min(bytes_max));
+            self.gather(bytes_max, &mut whole);
+            whole.into()
+        };
+        self.advance(taken.len());
+        if self.front.is_none() {
+            self.rest = VecDeque::new();
+        }
+        Some(taken)
+    }
+
+    /// Copies the chunks at the front that fit into so many bytes.
+    fn gather(&self, bytes_max: usize, into: &mut Vec<u8>) {
+        into.clear();
+        for (chunk, _) in self.front.iter().chain(&self.rest) {
+            if into.len() + chunk.len() > bytes_max {
+                break;
+            }
+            into.extend_from_slice(chunk);
+        }
     }
 
     fn advance(&mut self, mut count: usize) {
@@ -140,6 +168,16 @@ mod tests {
         outbox.push(Bytes::from_static(b"third"), 1);
         outbox.clear();
         assert_eq!((waiting(&outbox).len(), outbox.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn taking_goes_by_whole_chunks() {
+        let mut outbox = Outbox::default();
+        assert_eq!(outbox.take(10), None);
+        ["one", "two", "three", "a long one", "end"].into_iter().for_each(|chunk| outbox.push(chunk.into(), 2));
+        let taken: Vec<_> = std::iter::from_fn(|| outbox.take(6)).collect();
+        assert_eq!(taken, ["onetwo", "three", "a long one", "end"]);
+        assert_eq!((outbox.bytes, outbox.frames, outbox.rest.capacity()), (0, 0, 0));
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use konvert_protocol::{CloseCode, v1};
 use super::codec;
 use super::connection::Stage;
 use super::shard::Shard;
+use super::transport::{self, Transport};
 
 /// How long the other side may take to answer a close frame, seconds.
 const CLOSING_S: u64 = 2;
@@ -33,24 +34,29 @@ impl Shard {
         }
         let second = self.clock.second();
         let stall_s = self.shared.config.outbox_stall_ms.div_ceil(1_000);
-        self.watched.sort_unstable();
-        self.watched.dedup();
+        let heartbeat_s = self.shared.config.heartbeat_ms.div_ceil(1_000);
         for (slot, generation) in std::mem::take(&mut self.watched) {
+            let is_draining = self.is_draining;
             let Some(connection) = self.get(slot, generation) else { continue };
+            connection.is_watched = false;
+            let is_polled = match &mut connection.transport {
+                Transport::Poll(poll) => poll.be_silent_since(second.saturating_sub(heartbeat_s)),
+                _ => false,
+            };
             if connection.is_closing() {
-                let patience_s = if connection.blocked_since_s.is_some() { BLOCKED_CLOSING_S } else { CLOSING_S };
-                match second >= connection.stage_since_s + patience_s {
+                // Who polls may be away for good, and a server that ends cannot find out.
+                let is_patient = connection.blocked_since_s.is_some()
+                    && !(is_draining && matches!(connection.transport, Transport::Poll(_)));
+                match second >= connection.stage_since_s + if is_patient { BLOCKED_CLOSING_S } else { CLOSING_S } {
                     true => self.end(slot, generation),
-                    false => self.watched.push((slot, generation)),
+                    false => self.attend(slot, generation),
                 }
-            } else if let Some(since_s) = connection.blocked_since_s {
-                if second >= since_s + stall_s {
-                    self.tally.slow_consumers += 1;
-                    // Puts it back on the list, as closing.
-                    self.close(slot, generation, CloseCode::SlowConsumer);
-                } else {
-                    self.watched.push((slot, generation));
-                }
+            } else if connection.blocked_since_s.is_some_and(|since_s| second >= since_s + stall_s) {
+                self.tally.slow_consumers += 1;
+                // Puts it back on the list, as closing.
+                self.close(slot, generation, CloseCode::SlowConsumer);
+            } else if is_polled || connection.blocked_since_s.is_some() {
+                self.attend(slot, generation);
             }
         }
         self.flush();
@@ -65,7 +71,7 @@ impl Shard {
         let connection = self.get(slot, generation)?;
         let silence_s = second.saturating_sub(connection.heard_s);
         let session = match &mut connection.stage {
-            Stage::Closing => return None,
+            Stage::Closing(_) => return None,
             Stage::Pending(_) => {
                 if second < connection.stage_since_s + timeout_s {
                     return Some(PENDING_LOOK_S);
@@ -75,14 +81,30 @@ impl Shard {
             }
             Stage::Live(session) => session,
         };
-        if connection.unfinished_since_s.is_some_and(|since_s| second >= since_s + UNFINISHED_S) {
+        let unfinished_since_s = match &connection.transport {
+            Transport::Socket(socket) => socket.unfinished_since_s,
+            Transport::Poll(poll) if poll.unproven.is_some() => {
+                if second < connection.stage_since_s + timeout_s {
+                    return Some(PENDING_LOOK_S);
+                }
+                self.end(slot, generation);
+                return None;
+            }
+            _ => None,
+        };
+        if unfinished_since_s.is_some_and(|since_s| second >= since_s + UNFINISHED_S) {
             self.close(slot, generation, CloseCode::Flood);
             return None;
         }
         let left_ms = session.identity.expires_ms.saturating_sub(now_ms);
         if left_ms == 0 || silence_s >= dead_s {
             let code = if left_ms == 0 { CloseCode::TokenEnded } else { CloseCode::HeartbeatTimeout };
+            let is_polled = matches!(connection.transport, Transport::Poll(_));
             self.close(slot, generation, code);
+            if is_polled && code == CloseCode::HeartbeatTimeout {
+                // Nobody asks any more what there is to say.
+                self.end(slot, generation);
+            }
             return None;
         }
         let mut wait_s =
@@ -97,12 +119,26 @@ impl Shard {
         } else {
             wait_s = wait_s.min((left_ms - TOKEN_WARNING_MS).div_ceil(1_000));
         }
-        if silence_s >= heartbeat_s
-            && let Some(connection) = self.get(slot, generation)
-        {
-            connection.outbox.push(codec::ping(), 1);
+        Some(wait_s.min(self.keep_alive(slot, generation, silence_s, heartbeat_s)))
+    }
+
+    /// Asks a silent socket for a sign of life, and gives one on a stream that had nothing to say. When to look again,
+    /// seconds.
+    fn keep_alive(&mut self, slot: u32, generation: u32, silence_s: u64, heartbeat_s: u64) -> u64 {
+        let second = self.clock.second();
+        let Some(connection) = self.get(slot, generation) else { return heartbeat_s };
+        let (sign, wait_s) = match &mut connection.transport {
+            Transport::Socket(_) => ((silence_s >= heartbeat_s).then(codec::ping), heartbeat_s),
+            Transport::Stream(stream) => match (stream.said_s + heartbeat_s).saturating_sub(second) {
+                0 => (Some(transport::comment()), heartbeat_s),
+                left_s => (None, left_s),
+            },
+            Transport::Poll(_) => (None, heartbeat_s),
+        };
+        if let Some(sign) = sign {
+            connection.outbox.push(sign, 1);
             self.mark_dirty(slot);
         }
-        Some(wait_s)
+        wait_s
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::admission::UserPlace;
 use super::rate_limit::Bucket;
 use crate::auth::{Identity, Permissions};
-use crate::broker::Room;
+use crate::broker::{Lease, Room};
 use crate::journal::RoomId;
 
 /// Most publishes, reads and other commands of a session whose answer is still awaited.
@@ -32,10 +32,16 @@ pub struct Session {
     pub disk_reads: u32,
     /// Commands refused for their pace, one after the other.
     pub refusals: u32,
+    /// Commands that wait for a dialog to be loaded.
+    pub waiting: u32,
+    /// Whether it wants to hear of changes.
+    pub watches: bool,
     /// Whether it was told that its token ends soon.
     pub warned: bool,
     /// Given back when the session ends.
     _place: UserPlace,
+    /// Its user is online as long as this stands.
+    _lease: Lease,
 }
 
 /// A session's live interest in a room.
@@ -51,7 +57,7 @@ pub struct Subscription {
 
 impl Session {
     /// A session without subscriptions.
-    pub fn new(identity: Identity, place: UserPlace) -> Self {
+    pub fn new(identity: Identity, place: UserPlace, lease: Lease) -> Self {
         Self {
             identity,
             subscriptions: Vec::new(),
@@ -61,8 +67,11 @@ impl Session {
             in_flight: 0,
             disk_reads: 0,
             refusals: 0,
+            waiting: 0,
+            watches: false,
             warned: false,
             _place: place,
+            _lease: lease,
         }
     }
 
@@ -92,25 +101,11 @@ impl Session {
         self.find(room).ok().map(|index| self.subscriptions.remove(index))
     }
 
-    /// Puts a new identity of the same user in place. Returns the subscriptions whose rights changed, and those that
-    /// have ended because the new identity may not read there.
-    pub fn refresh(&mut self, identity: Identity) -> (Vec<Subscription>, Vec<Subscription>) {
-        self.identity = identity;
-        self.warned = false;
-        let (mut changed, mut ended) = (Vec::new(), Vec::new());
-        let grants = &self.identity.grants;
-        self.subscriptions.retain_mut(|subscription| {
-            let allow = grants.allow(&subscription.room.info.name);
-            if allow == subscription.allow {
-                return true;
-            }
-            subscription.allow = allow;
-            let stays = allow.contains(crate::auth::Permission::Read);
-            let list = if stays { &mut changed } else { &mut ended };
-            list.push(subscription.clone());
-            stays
-        });
-        (changed, ended)
+    /// Puts new rights in a room in place. Whether it is subscribed there with presence.
+    pub fn set_allow(&mut self, room: RoomId, allow: Permissions) -> bool {
+        let Ok(index) = self.find(room) else { return false };
+        self.subscriptions[index].allow = allow;
+        self.subscriptions[index].presence
     }
 
     fn find(&self, room: RoomId) -> Result<usize, usize> {

@@ -1,36 +1,35 @@
 //! A shard: one thread that owns its connections and their subscriptions, and does everything for them.
 //!
 //! Nothing of a shard is shared, so nothing of it is locked. What comes from outside comes through its inbox: pushes to
-//! rooms, outcomes of commits, the order to drain. A batch of pushes is offered to subscribers room by room, then every
+//! rooms, outcomes of commits, errands for its sessions, the order to drain. A batch of pushes is offered to subscribers room by room, then every
 //! connection that got something is written to once.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use konvert_protocol::{CloseCode, v1};
 use slab::Slab;
-use tokio::net::TcpStream;
 
+use super::access::Loading;
 use super::admission::{Admission, ConnectionPlace, PendingPlace};
 use super::clock::Clock;
-use super::codec::{self, Arrival, Codec};
 use super::config::GatewayConfig;
-use super::connection::{Connection, Stage, close_for};
+use super::connection::{Connection, Stage};
 use super::counters::{Counters, Tally};
 use super::dispatch::Pending;
 use super::heartbeat::Wheel;
 use super::outbox::{Outbox, Written};
-use super::rate_limit::Bucket;
 use super::session::{Session, Subscription};
+use super::transport::Transport;
 use crate::auth::Auth;
 use crate::broker::{Audience, Broker, SessionKey};
 
 /// What one read takes from a socket, bytes; shared by all connections of the shard.
 const READ_BYTES: usize = 64 << 10;
-/// Pings and pongs per second of one connection, sustained; twice as many in a burst.
-const CONTROLS_PER_SECOND: u32 = 50;
+/// The close code of RFC 6455 for an end that the client wanted.
+const NORMAL: u16 = 1000;
 
 /// What all shards share.
 pub struct Shared {
@@ -39,27 +38,11 @@ pub struct Shared {
     /// The core.
     pub broker: Broker,
     /// Who is who.
-    pub auth: Auth,
+    pub auth: Arc<Auth>,
     /// Who may take a place.
     pub admission: Arc<Admission>,
     /// What was counted, for the metrics.
     pub counters: Arc<Counters>,
-}
-
-/// A socket after its upgrade.
-pub struct Upgraded {
-    /// The socket.
-    pub socket: TcpStream,
-    /// Bytes that came with the request.
-    pub early: Bytes,
-    /// As negotiated.
-    pub encoding: konvert_protocol::Encoding,
-    /// Whether the request named an origin.
-    pub has_origin: bool,
-    /// Its place among those that have not authenticated.
-    pub pending: PendingPlace,
-    /// Its place among the connections.
-    pub place: ConnectionPlace,
 }
 
 /// The state of a shard.
@@ -71,6 +54,10 @@ pub struct Shard {
     pub(super) audience: Audience,
     /// Commands that wait for the journal, by ticket.
     pub(super) pending: Slab<Pending>,
+    /// Commands that wait for their dialog to be loaded, by dialog.
+    pub(super) loading: Loading,
+    /// Sessions that want to hear of changes, by user.
+    pub(super) watchers: HashMap<Arc<str>, Vec<u32>>,
     pub(super) clock: Clock,
     pub(super) tally: Tally,
     pub(super) is_draining: bool,
@@ -78,10 +65,10 @@ pub struct Shard {
     pub(super) me: Weak<RefCell<Shard>>,
     generations: u32,
     pub(super) dirty: Vec<u32>,
-    /// Connections to look at every second: those that are blocked or closing.
+    /// Connections to look at every second: those that are blocked, closing or polled.
     pub(super) watched: Vec<(u32, u32)>,
     pub(super) wheel: Wheel<(u32, u32)>,
-    read_buffer: Vec<u8>,
+    pub(super) read_buffer: Vec<u8>,
     pub(super) gather: Vec<u8>,
 }
 
@@ -95,6 +82,8 @@ impl Shard {
                 connections: Slab::new(),
                 audience: Audience::new(index),
                 pending: Slab::new(),
+                loading: Loading::default(),
+                watchers: HashMap::new(),
                 clock: Clock::start(),
                 tally: Tally::default(),
                 is_draining: false,
@@ -121,58 +110,33 @@ impl Shard {
 
     // ---- connections ----------------------------------------------------------------------------------------------
 
-    /// Takes in an upgraded socket and starts reading from it.
-    pub fn adopt(&mut self, upgraded: Upgraded) {
-        let Upgraded { socket, early, encoding, has_origin, pending, place } = upgraded;
+    /// Gives a connection its slot: slot and generation.
+    pub(super) fn seat(
+        &mut self,
+        transport: Transport,
+        has_origin: bool,
+        pending: PendingPlace,
+        place: ConnectionPlace,
+    ) -> (u32, u32) {
         self.generations = self.generations.wrapping_add(1);
         let generation = self.generations;
-        let socket = Rc::new(socket);
         let connection = Connection {
-            socket: socket.clone(),
+            transport,
             generation,
-            encoding,
             stage: Stage::Pending(pending),
             has_origin,
-            codec: Codec::new(self.shared.config.message_bytes),
             outbox: Outbox::default(),
             is_dirty: false,
+            is_watched: false,
             blocked_since_s: None,
             heard_s: self.clock.second(),
             stage_since_s: self.clock.second(),
-            unfinished_since_s: None,
-            controls: Bucket::new(),
-            reader: None,
-            writer: None,
             _place: place,
         };
         let slot = self.connections.insert(Box::new(connection)) as u32;
         self.wheel.schedule((slot, generation), super::rounds::PENDING_LOOK_S);
         self.tally.opened += 1;
-        if !early.is_empty() {
-            self.on_bytes(slot, generation, &early);
-            self.flush();
-        }
-        if self.is_draining {
-            self.send_away(slot, generation);
-            self.flush();
-        }
-        if self.get(slot, generation).is_none() {
-            return;
-        }
-        let me = self.me.clone();
-        let reader = tokio::task::spawn_local(async move {
-            while socket.readable().await.is_ok() {
-                let Some(shard) = me.upgrade() else { return };
-                if !shard.borrow_mut().on_readable(slot, generation, &socket) {
-                    return;
-                }
-                // A socket that never runs dry must not keep the others waiting.
-                tokio::task::yield_now().await;
-            }
-        });
-        if let Some(connection) = self.get(slot, generation) {
-            connection.reader = Some(reader.abort_handle());
-        }
+        (slot, generation)
     }
 
     /// The connection, if it is still the one that is meant.
@@ -190,69 +154,8 @@ impl Shard {
         SessionKey { shard: self.index, slot, generation }
     }
 
-    /// Reads once. False when the connection is over.
-    fn on_readable(&mut self, slot: u32, generation: u32, socket: &TcpStream) -> bool {
-        let mut buffer = std::mem::take(&mut self.read_buffer);
-        let goes_on = match socket.try_read(&mut buffer) {
-            Ok(0) => false,
-            Ok(count) => {
-                self.on_bytes(slot, generation, &buffer[..count]);
-                true
-            }
-            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
-        };
-        self.read_buffer = buffer;
-        if !goes_on {
-            self.end(slot, generation);
-        }
-        self.flush();
-        self.get(slot, generation).is_some()
-    }
-
-    fn on_bytes(&mut self, slot: u32, generation: u32, mut input: &[u8]) {
-        let (second, steady_ms) = (self.clock.second(), self.clock.steady_ms());
-        loop {
-            let Some(connection) = self.get(slot, generation) else { return };
-            connection.heard_s = second;
-            let mut replies = Vec::new();
-            let arrival = connection.codec.next(&mut input, &mut replies);
-            let controls_fit = !matches!(arrival, Some(Ok(Arrival::Control)))
-                || connection.controls.take(CONTROLS_PER_SECOND, steady_ms).is_ok();
-            if !replies.is_empty() {
-                connection.outbox.push(replies.into(), 1);
-                if !std::mem::replace(&mut connection.is_dirty, true) {
-                    self.dirty.push(slot);
-                }
-            }
-            let Some(connection) = self.get(slot, generation) else { return };
-            match arrival {
-                None => {
-                    let since_s = connection.unfinished_since_s.unwrap_or(second);
-                    connection.unfinished_since_s = connection.codec.is_midway().then_some(since_s);
-                    return;
-                }
-                Some(Ok(Arrival::Binary(message))) => self.on_message(slot, generation, message, false),
-                Some(Ok(Arrival::Text(message))) => self.on_message(slot, generation, message, true),
-                Some(Ok(Arrival::Control)) => {
-                    if !controls_fit && !connection.is_closing() {
-                        self.close(slot, generation, CloseCode::Flood);
-                    }
-                }
-                Some(Ok(Arrival::Goodbye)) => self.on_goodbye(slot, generation),
-                Some(Err(fault)) => return self.on_fault(slot, generation, fault),
-            }
-        }
-    }
-
-    fn on_fault(&mut self, slot: u32, generation: u32, fault: codec::Fault) {
-        match close_for(fault) {
-            Some((number, reason)) => self.close_with(slot, generation, number, reason),
-            None => self.end_after_flush(slot, generation),
-        }
-    }
-
     /// The other side closes: its presence ends at once.
-    fn on_goodbye(&mut self, slot: u32, generation: u32) {
+    pub(super) fn on_goodbye(&mut self, slot: u32, generation: u32) {
         if let Some(session) = self.take_session(slot, generation) {
             self.end_session(slot, *session, true);
         }
@@ -274,15 +177,16 @@ impl Shard {
         self.close_with(slot, generation, code.number(), code.name());
     }
 
-    fn close_with(&mut self, slot: u32, generation: u32, number: u16, reason: &'static str) {
+    pub(super) fn close_with(&mut self, slot: u32, generation: u32, number: u16, reason: &'static str) {
         let second = self.clock.second();
         let Some(connection) = self.get(slot, generation).filter(|c| !c.is_closing()) else { return };
-        if number == CloseCode::SlowConsumer.number() {
+        // Of what waits, those who lost access get nothing any more, and slow ones resume from the log.
+        if [CloseCode::SlowConsumer, CloseCode::Revoked, CloseCode::TokenEnded].iter().any(|c| c.number() == number) {
             connection.outbox.clear();
         }
         let session = connection.close(number, reason, second);
         self.tally.closed(number);
-        self.watched.push((slot, generation));
+        self.attend(slot, generation);
         self.mark_dirty(slot);
         if let Some(session) = session {
             self.end_session(slot, *session, false);
@@ -291,7 +195,7 @@ impl Shard {
 
     fn take_session(&mut self, slot: u32, generation: u32) -> Option<Box<Session>> {
         let connection = self.get(slot, generation)?;
-        match std::mem::replace(&mut connection.stage, Stage::Closing) {
+        match std::mem::replace(&mut connection.stage, Stage::Closing(NORMAL)) {
             Stage::Live(session) => Some(session),
             _ => None,
         }
@@ -301,6 +205,9 @@ impl Shard {
     fn end_session(&mut self, slot: u32, session: Session, clean: bool) {
         for subscription in session.subscriptions() {
             self.detach(slot, &session.identity, subscription, clean);
+        }
+        if session.watches {
+            self.unwatch(slot, &session.identity.user);
         }
     }
 
@@ -333,7 +240,7 @@ impl Shard {
     }
 
     /// Ends a connection once what waits is written, or after a moment.
-    fn end_after_flush(&mut self, slot: u32, generation: u32) {
+    pub(super) fn end_after_flush(&mut self, slot: u32, generation: u32) {
         let second = self.clock.second();
         if let Some(session) = self.take_session(slot, generation) {
             self.end_session(slot, *session, false);
@@ -345,8 +252,17 @@ impl Shard {
         let written = connection.write(&mut gather, second);
         self.gather = gather;
         match written {
-            Ok(Written::Blocked) => self.watched.push((slot, generation)),
+            Ok(Written::Blocked) => self.attend(slot, generation),
             _ => self.end(slot, generation),
+        }
+    }
+
+    /// Has the connection looked at every second until it needs that no more.
+    pub(super) fn attend(&mut self, slot: u32, generation: u32) {
+        if let Some(connection) = self.get(slot, generation)
+            && !std::mem::replace(&mut connection.is_watched, true)
+        {
+            self.watched.push((slot, generation));
         }
     }
 

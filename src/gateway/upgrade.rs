@@ -1,13 +1,13 @@
 //! From an HTTP request to a socket: checks the handshake of RFC 6455 §4.2.1, the origin and the subprotocol, answers
 //! 101, and hands the raw stream to the shard.
 
-use std::net::IpAddr;
-
 use axum::body::Body;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, Request, Response, StatusCode, Version};
 use konvert_protocol::Encoding;
 use tungstenite::handshake::derive_accept_key;
+
+use crate::origin;
 
 /// Where the socket is.
 pub const PATHS: [&str; 2] = ["/api/websocket", "/ws"];
@@ -50,7 +50,7 @@ pub fn check(request: &Request<impl Sized>, origins: &[String]) -> Result<Handsh
     };
     let origin = headers.get(header::ORIGIN);
     if let Some(origin) = origin
-        && !is_allowed(origin, headers.get(header::HOST), origins)
+        && !is_allowed(origin, headers, origins)
     {
         return Err(refuse(
             StatusCode::FORBIDDEN,
@@ -88,16 +88,10 @@ fn negotiate(headers: &HeaderMap) -> Result<(Encoding, bool), Box<Response<Body>
     }
 }
 
-/// Whether a page of this origin may connect: listed exactly, or served from here.
-fn is_allowed(origin: &HeaderValue, host: Option<&HeaderValue>, origins: &[String]) -> bool {
-    let Ok(origin) = origin.to_str() else { return false };
-    if origins.iter().any(|allowed| allowed == "*" || allowed == origin) {
-        return true;
-    }
-    // A proxy may have taken TLS off, so that the scheme proves nothing; the host must be the one that was asked.
-    let served_here = ["http://", "https://"].iter().find_map(|scheme| origin.strip_prefix(scheme));
-    origins.is_empty()
-        && served_here.is_some_and(|origin| host.is_some_and(|host| host.as_bytes() == origin.as_bytes()))
+/// Whether pages of the request's origin may connect.
+pub fn is_allowed(origin: &HeaderValue, headers: &HeaderMap, origins: &[String]) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    origin.to_str().is_ok_and(|origin| origin::is_allowed(origin, host, origins))
 }
 
 fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
@@ -118,15 +112,6 @@ pub fn full() -> Response<Body> {
     let mut response = *refuse(StatusCode::SERVICE_UNAVAILABLE, "As many connections as this server may hold.\n");
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
     response
-}
-
-/// What counts as one address: IPv4 mapped into IPv6 as IPv4, and IPv6 by its first 64 bits, which is what one
-/// customer is given.
-pub fn canonical(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::from(std::net::Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address => address,
-    }
 }
 
 #[cfg(test)]
@@ -179,16 +164,9 @@ mod tests {
     fn origins() {
         for (origin, allowed, want) in [
             ("http://chat.example:3001", &[][..], 101),
-            ("https://chat.example:3001", &[], 101),
-            ("https://chat.example", &[], 403),
             ("https://evil.example", &[], 403),
-            ("https://chat.example:3001.evil.example", &[], 403),
-            ("null", &[], 403),
             ("https://app.example", &["https://app.example"], 101),
-            ("https://app.example.evil.example", &["https://app.example"], 403),
-            ("http://app.example", &["https://app.example"], 403),
             ("http://chat.example:3001", &["https://app.example"], 403),
-            ("https://any.example", &["*"], 101),
         ] {
             assert_eq!(status(&[("origin", origin)], allowed), want, "{origin} with {allowed:?}");
         }

@@ -5,6 +5,7 @@ use konvert_protocol::v1;
 use konvert_protocol::v1::client_frame::Body as Command;
 
 use super::dispatch::{Answer, Caller};
+use super::publishing::Publishing;
 use super::session::DISK_READS_MAX;
 use super::shard::Shard;
 use crate::broker::{Broker, BrokerError, Target};
@@ -32,6 +33,28 @@ impl Shard {
         Ok(None)
     }
 
+    /// Asks whether the author may name the files, then publishes.
+    pub(super) fn name_then(&mut self, caller: Caller, command: v1::Publish) -> Result<(), BrokerError> {
+        let (me, shared) = (self.me.clone(), self.shared.clone());
+        let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(()) };
+        let directory = shared.broker.directory();
+        let asking = directory.may_name(&session.identity, &command.room, command.blobs.clone());
+        self.take_disk_place(caller)?;
+        tokio::task::spawn_local(async move {
+            let may_name = asking.await;
+            let Some(shard) = me.upgrade() else { return };
+            let mut shard = shard.borrow_mut();
+            shard.give_back_disk_place(caller);
+            let answer = match BrokerError::of_naming(may_name) {
+                Ok(()) => shard.publish(caller, command, Publishing::Named),
+                Err(error) => Err(error.into()),
+            };
+            shard.answer(caller, answer);
+            shard.flush();
+        });
+        Ok(())
+    }
+
     /// Reads the message that a publish relates to, then publishes.
     pub(super) fn read_target_then(
         &mut self,
@@ -41,7 +64,9 @@ impl Shard {
         command: v1::Publish,
     ) -> Result<(), BrokerError> {
         let read = move |broker: &Broker| broker.read_target(room, offset);
-        self.block_then(caller, read, move |shard, target: Target| shard.publish(caller, command, &target))
+        self.block_then(caller, read, move |shard, target: Target| {
+            shard.publish(caller, command, Publishing::Targeted(target))
+        })
     }
 
     pub(super) fn read_then(

@@ -1,11 +1,15 @@
-//! From the outboxes to the sockets: every connection that got something is written to once a turn, and who has more
+//! From the outboxes to what connections write to: every connection that got something is written to once a turn, and who has more
 //! waiting than allowed is closed.
 
+use std::task::{Poll, Waker};
+
+use bytes::Bytes;
 use konvert_protocol::CloseCode;
 
 use super::config::GatewayConfig;
 use super::outbox::Written;
 use super::shard::Shard;
+use super::transport::Transport;
 
 impl Shard {
     pub(super) fn mark_dirty(&mut self, slot: u32) {
@@ -23,7 +27,7 @@ impl Shard {
                 if let Some(connection) = self.connections.get_mut(slot as usize) {
                     connection.is_dirty = false;
                     let generation = connection.generation;
-                    // A blocked connection has a task that writes as soon as the socket takes more.
+                    // A blocked connection writes by itself as soon as more is taken.
                     if connection.blocked_since_s.is_none() {
                         self.write(slot, generation);
                     }
@@ -35,7 +39,7 @@ impl Shard {
     }
 
     /// Writes; false when nothing more is to be written for now.
-    fn write(&mut self, slot: u32, generation: u32) -> bool {
+    pub(super) fn write(&mut self, slot: u32, generation: u32) -> bool {
         let second = self.clock.second();
         let mut gather = std::mem::take(&mut self.gather);
         let Some(connection) = self.get(slot, generation) else { return false };
@@ -58,11 +62,12 @@ impl Shard {
     }
 
     fn write_when_possible(&mut self, slot: u32, generation: u32) {
-        let Some(connection) = self.get(slot, generation) else { return };
-        let (socket, me) = (connection.socket.clone(), self.me.clone());
-        self.watched.push((slot, generation));
+        self.attend(slot, generation);
+        let me = self.me.clone();
+        // Streams and polls come and take by themselves.
+        let Some(stream) = self.socket(slot, generation).map(|socket| socket.stream.clone()) else { return };
         let writer = tokio::task::spawn_local(async move {
-            while socket.writable().await.is_ok() {
+            while stream.writable().await.is_ok() {
                 let Some(shard) = me.upgrade() else { return };
                 if !shard.borrow_mut().write(slot, generation) {
                     return;
@@ -70,8 +75,31 @@ impl Shard {
                 tokio::task::yield_now().await;
             }
         });
-        if let Some(connection) = self.get(slot, generation) {
-            connection.writer = Some(writer.abort_handle());
+        if let Some(socket) = self.socket(slot, generation) {
+            socket.writer = Some(writer.abort_handle());
+        }
+    }
+
+    /// The body of a stream takes something, or waits until there is something.
+    pub(super) fn take(&mut self, slot: u32, generation: u32, taker: &Waker) -> Poll<Option<Bytes>> {
+        let second = self.clock.second();
+        let Some(connection) = self.get(slot, generation) else { return Poll::Ready(None) };
+        let taken = connection.take(second);
+        let is_closing = connection.is_closing();
+        let Transport::Stream(stream) = &mut connection.transport else { return Poll::Ready(None) };
+        match taken {
+            Some(bytes) => {
+                stream.said_s = second;
+                Poll::Ready(Some(bytes))
+            }
+            None if is_closing => {
+                self.end(slot, generation);
+                Poll::Ready(None)
+            }
+            None => {
+                stream.wait(taker);
+                Poll::Pending
+            }
         }
     }
 

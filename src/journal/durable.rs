@@ -196,6 +196,14 @@ impl Journal for DurableJournal {
         self.front.find(name)
     }
 
+    fn info(&self, room: RoomId) -> Option<RoomInfo> {
+        self.front.state.info(room.0)
+    }
+
+    fn each_room(&self, visit: &mut dyn FnMut(&RoomInfo, &Bounds)) {
+        self.front.state.each_room(visit);
+    }
+
     fn bounds(&self, room: RoomId) -> Option<Bounds> {
         self.front.bounds(room)
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::wal::sync_dir;
 
-/// sled's log segment: a leaf of 17 values of at most 96 KiB stays below a quarter of it.
+/// sled's log segment: a leaf of 17 values of at most 100 KiB stays below a quarter of it.
 const SEGMENT_BYTES: usize = 8 << 20;
 
 /// How long to wait for a database that is being closed by this process.

@@ -13,8 +13,8 @@ use super::retention::Retainer;
 use super::state::State;
 use super::stats::Counters;
 use super::{
-    Bounds, CommitSink, Entry, Marker, PAYLOAD_BYTES_MAX, Page, ReadError, ReadRange, Refusal, RoomId, RoomInfo, Stats,
-    Ticket,
+    Bounds, CommitSink, EXTRAS_BYTES_MAX, Entry, Marker, PAYLOAD_BYTES_MAX, Page, ReadError, ReadRange, Refusal,
+    RoomId, RoomInfo, Stats, Ticket,
 };
 
 /// See the head of the file.
@@ -51,10 +51,13 @@ impl Front {
         if let Some(reason) = self.gate.closed_because() {
             return Err(Refusal::ReadOnly(reason));
         }
-        if let Entry::Append(append) = &entry
-            && append.payload.len() > PAYLOAD_BYTES_MAX
-        {
-            return Err(Refusal::ReadOnly("the payload is larger than the journal can hold".into()));
+        if let Entry::Append(append) = &entry {
+            if append.payload.len() > PAYLOAD_BYTES_MAX {
+                return Err(Refusal::ReadOnly("the payload is larger than the journal can hold".into()));
+            }
+            if append.extras.as_ref().is_some_and(|extras| extras.weight() > EXTRAS_BYTES_MAX) {
+                return Err(Refusal::ReadOnly("mentions and files are more than the journal can hold".into()));
+            }
         }
         self.queue.push(Work::Entry(entry, ticket))
     }

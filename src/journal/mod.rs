@@ -29,9 +29,11 @@ mod queue;
 mod record;
 mod recovery;
 mod retention;
+mod room;
 mod runs;
 mod sequencer;
 mod space;
+mod standing;
 mod state;
 mod stats;
 mod store;
@@ -49,123 +51,14 @@ pub use config::{JournalConfig, Retention};
 pub use durable::{DurableJournal, OpenError};
 pub use memory::MemoryJournal;
 pub use recovery::ReplayError;
+pub use room::{Bounds, Extras, Kind, Marker, Mode, Position, Record, Relation, RelationKind, RoomId, RoomInfo};
 pub use verify::{Report, verify};
 
-/// Longest payload a journal takes, bytes. With it a value of the long-term store stays small enough for sled's guards.
+/// Longest payload a journal takes, bytes. With it and the longest extras a value of the long-term store stays small
+/// enough for sled's guards.
 pub const PAYLOAD_BYTES_MAX: usize = 90 << 10;
-
-/// A room's interned name; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RoomId(pub u64);
-
-/// What a room's payloads are; fixed at creation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// Payloads may be read by the server.
-    ServerReadable,
-    /// Payloads are MLS messages.
-    E2ee,
-}
-
-/// Whether people count a record as unread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Counted, unless a relation other than a reply makes it a remark on another message.
-    Message,
-    /// Never counted.
-    Service,
-}
-
-/// How a record relates to an earlier one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RelationKind {
-    /// A message of its own that answers the target.
-    Reply,
-    /// Replaces the target's payload for readers.
-    Edit,
-    /// Erases the payloads of the target and of its edits and appended parts.
-    Delete,
-    /// A remark on the target.
-    Reaction,
-    /// The next part of the target.
-    Append,
-}
-
-/// A link to an earlier record of the same room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Relation {
-    /// How.
-    pub kind: RelationKind,
-    /// To which offset.
-    pub offset: u64,
-}
-
-/// A place in a room's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Position {
-    /// Identity of the numbering: random, `1..2^53`.
-    pub epoch: u64,
-    /// Zero is before the first record.
-    pub offset: u64,
-}
-
-/// One stored message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// Its number in the room.
-    pub offset: u64,
-    /// Countable records up to and including this one.
-    pub ordinal: u64,
-    /// When it was stored, milliseconds since 1970; never falls inside a room.
-    pub time_ms: u64,
-    /// Whether it counts.
-    pub kind: Kind,
-    /// What it relates to.
-    pub relation: Option<Relation>,
-    /// Whose it is.
-    pub sender: Arc<str>,
-    /// The sender's display name at the time; may be empty.
-    pub sender_name: Arc<str>,
-    /// The sender's idempotency key.
-    pub message_id: Box<str>,
-    /// The user's bytes; empty when erased.
-    pub payload: Bytes,
-    /// Whether a later delete erased the payload.
-    pub erased: bool,
-}
-
-/// What is retained of a room, and where its numbering stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Identity of the numbering.
-    pub epoch: u64,
-    /// First retained offset; `last + 1` when nothing is retained.
-    pub first: u64,
-    /// Last stored offset; zero in a room that never had a record.
-    pub last: u64,
-    /// Countable records up to `last`, counted from the room's beginning.
-    pub ordinal: u64,
-}
-
-/// What does not change about a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomInfo {
-    /// Its interned name.
-    pub id: RoomId,
-    /// Its name on the wire.
-    pub name: Arc<str>,
-    /// What its payloads are.
-    pub mode: Mode,
-}
-
-/// A member's place of reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Marker {
-    /// Everything up to here is read.
-    pub offset: u64,
-    /// Countable records up to `offset`.
-    pub ordinal: u64,
-}
+/// Longest extras a journal takes, bytes, see [`Extras::weight`].
+pub const EXTRAS_BYTES_MAX: usize = 9 << 10;
 
 /// Returned with the outcome of an entry, so that the submitter knows whose it is. Opaque to the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -193,6 +86,8 @@ pub struct Append {
     pub relation: Option<Relation>,
     /// The user's bytes.
     pub payload: Bytes,
+    /// Mentions and files; at most [`EXTRAS_BYTES_MAX`].
+    pub extras: Option<Box<Extras>>,
     /// Store only if the room stands exactly here. Checked after idempotency: a retry gets its original position.
     pub expected: Option<Position>,
     /// Milliseconds since 1970; raised to the room's last time if below it.
@@ -245,6 +140,8 @@ pub enum Done {
     },
     /// The marker is on disk, where it stands now.
     Marked {
+        /// Whose it is.
+        user: Arc<str>,
         /// The user's marker.
         marker: Marker,
         /// Whether this entry moved it.
@@ -306,7 +203,7 @@ pub struct ReadRange {
     pub direction: Direction,
     /// Most records, at least 1.
     pub limit: usize,
-    /// Stop before a record that would take the page's payloads beyond this, bytes; the first always fits.
+    /// Stop before a record that would take the page's payloads and extras beyond this, bytes; the first always fits.
     pub bytes_max: usize,
 }
 
@@ -400,6 +297,13 @@ pub trait Journal: Send + Sync + 'static {
 
     /// A room by name. Memory only.
     fn find(&self, name: &str) -> Option<RoomInfo>;
+
+    /// A room by its id. Memory only.
+    fn info(&self, room: RoomId) -> Option<RoomInfo>;
+
+    /// Shows every room and where it stands, in no order. Memory only; no lock is held while `visit` runs. A room that is
+    /// created meanwhile may be left out.
+    fn each_room(&self, visit: &mut dyn FnMut(&RoomInfo, &Bounds));
 
     /// Where a room stands. Memory only. A record is visible here no later than in its outcome.
     fn bounds(&self, room: RoomId) -> Option<Bounds>;

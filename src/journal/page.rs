@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use super::record::Stored;
-use super::state::{Standing, State};
+use super::standing::Standing;
+use super::state::State;
 use super::{Bounds, Direction, Marker, Page, ReadError, ReadRange, Record, RoomId};
 
 /// What is beyond memory.
@@ -209,7 +210,7 @@ impl Budget {
     }
 
     fn admits(&mut self, record: &Record) -> bool {
-        let bytes = self.bytes.saturating_add(record.payload.len());
+        let bytes = self.bytes.saturating_add(record.weight());
         self.full |= self.count > 0 && bytes > self.bytes_max;
         if !self.full {
             (self.bytes, self.count) = (bytes, self.count + 1);

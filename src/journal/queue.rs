@@ -28,7 +28,10 @@ impl Work {
     fn bytes(&self) -> usize {
         ENTRY_OVERHEAD
             + match self {
-                Self::Entry(Entry::Append(append), _) => append.payload.len() + append.message_id.len(),
+                Self::Entry(Entry::Append(append), _) => {
+                    let extras = append.extras.as_ref().map_or(0, |extras| extras.weight());
+                    append.payload.len() + append.message_id.len() + extras
+                }
                 Self::Entry(Entry::Create { name, .. }, _) => name.len(),
                 Self::Entry(Entry::Mark { user, .. }, _) => user.len(),
                 Self::Trim { .. } | Self::Rotate { .. } => 0,

@@ -8,7 +8,8 @@ use rapidhash::RapidHashMap as HashMap;
 
 use super::page::Cold;
 use super::record::Stored;
-use super::state::{Standing, State};
+use super::standing::Standing;
+use super::state::State;
 use super::{Direction, Retention, RoomId};
 
 /// Most rooms looked at in one step.

@@ -12,7 +12,8 @@ use rapidhash::{RapidHashMap as HashMap, RapidHashSet as HashSet};
 use super::change::Change;
 use super::page::Cold;
 use super::record::{Stored, counts};
-use super::state::{Standing, State, related_target};
+use super::standing::Standing;
+use super::state::{State, related_target};
 use super::{
     Append, Direction, Done, Entry, Marker, Mode, Outcome, Position, ReadError, Record, Refusal, Relation,
     RelationKind, RoomId, RoomInfo, Ticket,
@@ -133,6 +134,7 @@ impl<'a> Sequencer<'a> {
             message_id: append.message_id,
             // A copy, because the submitter's bytes may be a small part of a large buffer and would keep all of it.
             payload: Bytes::copy_from_slice(&append.payload),
+            extras: append.extras,
             erased: false,
         });
         let stored = Stored { record: record.clone(), volume: standing.volume };
@@ -151,9 +153,10 @@ impl<'a> Sequencer<'a> {
     fn duplicate(&self, append: &Append, original: &Stored, epoch: u64) -> Result<Done, Refusal> {
         let record = &original.record;
         let position = Position { epoch, offset: record.offset };
+        let says_the_same = || record.payload == append.payload && record.extras == append.extras;
         let same = record.kind == append.kind
             && record.relation == append.relation
-            && (record.erased || record.payload == append.payload || !self.has_payload(append.room.0, record.offset));
+            && (record.erased || says_the_same() || !self.has_payload(append.room.0, record.offset));
         if same {
             Ok(Done::Duplicate { position, time_ms: record.time_ms })
         } else {
@@ -220,12 +223,12 @@ impl<'a> Sequencer<'a> {
         };
         let offset = offset.min(standing.last);
         if offset <= current.offset {
-            return Ok(Done::Marked { marker: current, moved: false });
+            return Ok(Done::Marked { user, marker: current, moved: false });
         }
         let marker = Marker { offset, ordinal: self.ordinal_at(room, offset, &standing).max(current.ordinal) };
         self.markers.insert((room, user.clone()), marker);
-        self.changes.push(Change::Marker { room, user, marker });
-        Ok(Done::Marked { marker, moved: true })
+        self.changes.push(Change::Marker { room, user: user.clone(), marker });
+        Ok(Done::Marked { user, marker, moved: true })
     }
 
     /// Countable records up to `offset`. Where the record is gone, what is known of the first one after it: nobody can

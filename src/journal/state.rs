@@ -16,42 +16,16 @@ use rapidhash::{RapidHashMap as HashMap, RapidHashSet as HashSet};
 use super::change::Change;
 use super::ids::IdKey;
 use super::record::Stored;
-use super::{Bounds, Marker, Mode, RelationKind, RoomId, RoomInfo};
+use super::standing::Standing;
+use super::{Bounds, Marker, RelationKind, RoomId, RoomInfo};
 
 const SHARDS: usize = 16;
 /// What a record in the window costs beside its texts and payload, bytes: two allocations, index and queue entries.
 const RECORD_OVERHEAD: usize = 288;
-
-/// A room, without its window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub mode: Mode,
-    pub epoch: u64,
-    pub first: u64,
-    pub last: u64,
-    pub ordinal: u64,
-    pub time_ms: u64,
-    /// Payload bytes stored since the beginning.
-    pub volume: u64,
-}
-
-impl Standing {
-    pub fn new(mode: Mode, epoch: u64) -> Self {
-        Self { mode, epoch, first: 1, last: 0, ordinal: 0, time_ms: 0, volume: 0 }
-    }
-
-    pub fn bounds(&self) -> Bounds {
-        Bounds { epoch: self.epoch, first: self.first, last: self.last, ordinal: self.ordinal }
-    }
-
-    /// Where the room stands after this record.
-    pub fn advance(&mut self, stored: &Stored) {
-        self.last = stored.record.offset;
-        self.ordinal = stored.record.ordinal;
-        self.time_ms = stored.record.time_ms;
-        self.volume = stored.volume + stored.record.payload.len() as u64;
-    }
-}
+/// What extras cost beside what they say, bytes: three allocations.
+const EXTRAS_OVERHEAD: usize = 80;
+/// What a mention costs beside the user's id, bytes: an allocation, its counters, and the pointer to it.
+const MENTION_OVERHEAD: usize = 40;
 
 struct Room {
     name: Arc<str>,
@@ -161,6 +135,25 @@ impl State {
 
     pub fn info(&self, room: u64) -> Option<RoomInfo> {
         self.with(room, |_, found| RoomInfo { id: RoomId(room), name: found.name.clone(), mode: found.standing.mode })
+    }
+
+    /// Shows every room, some at a time, so that no lock is held while `visit` runs and none for long.
+    pub fn each_room(&self, visit: &mut dyn FnMut(&RoomInfo, &Bounds)) {
+        const STEP: usize = 1_024;
+        for (number, shard) in self.shards.iter().enumerate() {
+            for from in (0..).step_by(STEP) {
+                let show = |(index, room): (usize, &Room)| {
+                    let id = RoomId((index * SHARDS + number + 1) as u64);
+                    let info = RoomInfo { id, name: room.name.clone(), mode: room.standing.mode };
+                    (info, room.standing.bounds())
+                };
+                let shown: Vec<_> = shard.read().rooms.iter().enumerate().skip(from).take(STEP).map(show).collect();
+                if shown.is_empty() {
+                    break;
+                }
+                shown.iter().for_each(|(info, bounds)| visit(info, bounds));
+            }
+        }
     }
 
     pub fn standing(&self, room: u64) -> Option<Standing> {
@@ -391,5 +384,10 @@ fn index(room: u64) -> Option<usize> {
 }
 
 fn cost(stored: &Stored) -> usize {
-    RECORD_OVERHEAD + stored.record.payload.len() + stored.record.message_id.len()
+    let extras = stored
+        .record
+        .extras
+        .as_ref()
+        .map_or(0, |extras| EXTRAS_OVERHEAD + extras.weight() + MENTION_OVERHEAD * extras.mentions.len());
+    RECORD_OVERHEAD + stored.record.payload.len() + stored.record.message_id.len() + extras
 }

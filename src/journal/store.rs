@@ -26,7 +26,8 @@ use super::manifest::{Manifest, PartitionEntry};
 use super::page::Cold;
 use super::partition::{self, Partition, open_block};
 use super::record::{Fields, Malformed, Stored, put_number, put_text};
-use super::state::{Standing, State};
+use super::standing::Standing;
+use super::state::State;
 use super::{Direction, Marker, ReadError};
 
 const MARK: &[u8] = b"mark";
@@ -218,7 +219,7 @@ impl Cold for Store {
             };
             let wanted = block.into_iter().filter(|stored| (low..=high).contains(&stored.record.offset));
             let mut wanted: Vec<Stored> = wanted.collect();
-            bytes += wanted.iter().map(|stored| stored.record.payload.len()).sum::<usize>();
+            bytes += wanted.iter().map(|stored| stored.record.weight()).sum::<usize>();
             let taken = wanted.len() as u64;
             if direction == Direction::Forward {
                 low += taken;

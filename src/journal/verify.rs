@@ -12,7 +12,7 @@ use super::manifest::Manifest;
 use super::partition::{Partition, open_block, split_key};
 use super::record::{Fields, Stored};
 use super::space::Lock;
-use super::state::Standing;
+use super::standing::Standing;
 use super::store::room_row;
 use super::{engine::Engine, recovery};
 

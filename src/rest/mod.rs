@@ -1,25 +1,48 @@
-//! Everything over HTTP that is not live: health, metrics, the chat page.
+//! Everything over HTTP that is not live: accounts, dialogs and what belongs to them, health, metrics, the chat page.
 //!
-//! Owns translation only: facts come in through [`RestState`], answers go out. Refuses to know rooms, sessions and the
-//! journal. Invariant: errors under `/api` are problem details (RFC 9457); every answer carries the security headers.
+//! Owns translation only: requests become questions to the service, its answers become JSON. One file per resource, each
+//! with its routes. Refuses to know rules, sessions and tables. Invariant: errors under `/api` are problem details
+//! (RFC 9457); every answer carries the security headers; every route under `/api` is in the OpenAPI document.
 
+mod admin;
 mod assets;
+mod auth;
+mod blobs;
+mod contacts;
+mod dialogs;
+mod edge;
 mod health;
+mod keys;
+mod limits;
+mod messages;
+mod openapi;
 mod problem;
+mod ranges;
+mod request;
+mod server;
+mod uploads;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
-use axum::middleware::map_response;
+use axum::middleware::{Next, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use konvert_protocol::ErrorCode;
+use utoipa_axum::router::OpenApiRouter;
 
+pub use edge::Edge;
 pub use health::HealthFacts;
 
 use crate::metrics::MetricsHandle;
+use crate::service::{Service, ServiceError};
+
+/// Longest body of a request, bytes, where the path takes no more.
+const BODY_BYTES_MAX: usize = 128 << 10;
 
 /// What the answers are made of.
 #[derive(Clone)]
@@ -30,20 +53,58 @@ pub struct RestState {
     pub metrics: MetricsHandle,
     /// When the server started, for its uptime.
     pub started: Instant,
+    /// From where requests may come.
+    pub edge: Arc<Edge>,
+    /// The rules.
+    pub service: Arc<Service>,
+    /// Where requests are worked on: the shards that accept them have other things to do.
+    pub runtime: tokio::runtime::Handle,
 }
 
 /// The routes. The socket's are not among them; merge those of the gateway with these.
 pub fn router(state: RestState) -> Router {
-    Router::new()
-        .route("/api/health", get(health::ready))
-        .route("/api/health/live", get(health::live))
+    let (resources, document) = resources().split_for_parts();
+    resources
+        .merge(openapi::router(document))
         .route("/api/health/ready", get(health::ready))
+        .route("/api/system/health", get(health::ready))
+        .route("/api/v1/health", get(health::ready))
         .route("/metrics", get(metrics))
         .route("/", get(assets::index))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(elsewhere)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(state.clone(), apart))
+        .layer(from_fn_with_state(state.clone(), edge::cors))
         .layer(map_response(secured))
         .with_state(state)
+}
+
+/// Every resource with its description.
+fn resources() -> OpenApiRouter<RestState> {
+    OpenApiRouter::new()
+        .merge(admin::router())
+        .merge(auth::router())
+        .merge(blobs::router())
+        .merge(contacts::router())
+        .merge(dialogs::router())
+        .merge(limits::router())
+        .merge(messages::router())
+        .merge(health::router())
+        .merge(keys::router())
+        .merge(server::router())
+        .merge(webhooks::router())
+        .merge(uploads::router())
+}
+
+/// Works on the request on the runtime that is there for it. A request that was begun is finished, also when nobody
+/// waits for the answer any more.
+async fn apart(State(state): State<RestState>, request: Request, next: Next) -> Response {
+    state
+        .runtime
+        .spawn(next.run(request))
+        .await
+        .unwrap_or_else(|_| ServiceError::from(ErrorCode::Internal).into_response())
 }
 
 async fn metrics(State(state): State<RestState>) -> impl IntoResponse {
@@ -72,7 +133,8 @@ async fn secured(mut response: Response) -> Response {
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     for (name, value) in headers {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // Stored files have a stricter policy of their own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -6,7 +6,8 @@ use konvert_protocol::{CloseAdvice, CloseCode};
 use crate::server::Server;
 use crate::user::{User, publish};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(a_drain_loses_nothing_and_tells_everybody);
+
 async fn a_drain_loses_nothing_and_tells_everybody() {
     let mut server = Server::start().await;
     let mut ann = User::connect(&server, "ann").await;

@@ -1,13 +1,11 @@
 //! The guarantees of the contract, each checked on the real binary and on a broken one.
 
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
-
 use bytes::Bytes;
 use konvert_protocol::v1::server_frame::Body as Reply;
 use konvert_protocol::{CloseCode, Encoding, ErrorCode, v1};
 
+use crate::broken::broken_build;
+use crate::revocation::check_revocation;
 use crate::server::{Server, Setup};
 use crate::user::{self, User, offset, publish};
 
@@ -22,41 +20,49 @@ macro_rules! demand {
     };
 }
 
-/// The build with the faults in it, made once.
-fn broken_build() -> PathBuf {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY
-        .get_or_init(|| {
-            let binary = PathBuf::from(env!("CARGO_BIN_EXE_konvert"));
-            let directory = binary.parent().expect("the binary is in a directory");
-            let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "--features", "sabotage", "--bin", "konvert-sabotaged"]);
-            if directory.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(build.status().expect("cargo runs").success(), "the broken build does not build");
-            directory.join("konvert-sabotaged")
-        })
-        .clone()
-}
-
 /// The guarantee holds, and would be seen not to hold.
 macro_rules! guarantee {
     ($name:ident, $check:ident, $($fault:literal),+) => {
         mod $name {
+            use crate::link::By;
+            use crate::user::{by, speaking};
+
+            async fn holds_by(by: By) {
+                speaking(by, super::$check(super::Setup::default())).await.expect("the guarantee holds");
+            }
+
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn holds() {
-                super::$check(super::Setup::default()).await.expect("the guarantee holds");
+                holds_by(by()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn holds_by_stream() {
+                holds_by(By::Stream).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn holds_by_poll() {
+                holds_by(By::Poll).await;
+            }
+
+            async fn would_be_missed_by(by: By) {
+                for fault in [$($fault),+] {
+                    let setup = super::Setup::default().broken(&super::broken_build(), fault);
+                    // A panic, of a reader that waited in vain say, tells as much as a verdict.
+                    let verdict = tokio::spawn(speaking(by, super::$check(setup))).await;
+                    assert!(!matches!(verdict, Ok(Ok(()))), "with the fault {fault} the check still passed");
+                }
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn would_be_missed() {
-                for fault in [$($fault),+] {
-                    let setup = super::Setup::default().broken(&super::broken_build(), fault);
-                    // A panic, of a reader that waited in vain say, tells as much as a verdict.
-                    let verdict = tokio::spawn(super::$check(setup)).await;
-                    assert!(!matches!(verdict, Ok(Ok(()))), "with the fault {fault} the check still passed");
-                }
+                would_be_missed_by(by()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn would_be_missed_by_stream_and_poll() {
+                tokio::join!(would_be_missed_by(By::Stream), would_be_missed_by(By::Poll));
             }
         }
     };
@@ -69,11 +75,14 @@ guarantee!(publishing_is_idempotent, check_idempotent, "skip_idempotency");
 guarantee!(signals_are_not_messages, check_signals, "store_signals");
 guarantee!(sealed_means_sealed, check_sealed, "accept_plaintext");
 guarantee!(slow_readers_hurt_only_themselves, check_slow_reader, "unbounded_outbox");
+guarantee!(revocation_is_immediate, check_revocation, "keep_revoked");
 guarantee!(bad_input_gets_a_numbered_error, check_bad_input, "no_limits");
 
 /// 1. Kill -9 right after an ack loses nothing that was acknowledged.
 async fn check_acked_means_stored(setup: Setup) -> Verdict {
     let mut server = setup.start().await;
+    // Only a few commands at a time may wait for a room to be created.
+    User::connect(&server, "bob").await.subscribe("room").await;
     for round in 0..3 {
         let mut ann = User::connect(&server, "ann").await;
         let ids: Vec<String> = (0..200).map(|n| format!("{round}-{n}")).collect();
@@ -148,6 +157,7 @@ async fn check_one_order_per_room(setup: Setup) -> Verdict {
 /// 3. From any retained position everything later once and in order, with messages coming in meanwhile; or a verdict.
 async fn check_resume(setup: Setup) -> Verdict {
     let mut server = setup.start().await;
+    User::connect(&server, "bob").await.subscribe("room").await;
     let mut ann = User::connect(&server, "ann").await;
     let mut asked = Vec::new();
     for n in 0..700 {

@@ -1,19 +1,18 @@
 //! Somebody who speaks the protocol to the real server: asks and gets the reply, waits for pushes, sees the close code.
 
+#![allow(dead_code, unused_imports, reason = "each test that includes this uses its own part")]
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
 use konvert::auth::{Auth, AuthConfig, Claims, Grant, Seconds};
 use konvert_protocol::v1::server_frame::Body as Reply;
 use konvert_protocol::v1::{self, client_frame};
 use konvert_protocol::{Encoding, ErrorCode};
-use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
-use tungstenite::Message;
-use tungstenite::client::IntoClientRequest;
 
+pub use crate::link::open_socket as open;
+use crate::link::{By, Link};
 use crate::server::Server;
 
 /// Whatever takes longer than this will not happen. Below the heartbeat, whose pings would end every wait.
@@ -24,8 +23,7 @@ pub const ALL: &str = "read publish signal presence create";
 
 /// One connection of a user.
 pub struct User {
-    socket: WebSocketStream<TcpStream>,
-    encoding: Encoding,
+    link: Link,
     next_id: u32,
     pushes: VecDeque<Reply>,
     replies: VecDeque<v1::ServerFrame>,
@@ -62,34 +60,55 @@ pub fn mint(server: &Server, claims: &Claims) -> String {
     auth.mint(claims).expect("a token")
 }
 
-/// Opens the socket and nothing else.
-pub async fn open(server: &Server, encoding: Encoding) -> WebSocketStream<TcpStream> {
-    let mut request = server.socket_url().into_client_request().expect("a request");
-    let protocol = encoding.subprotocol().parse().expect("a header");
-    request.headers_mut().insert("sec-websocket-protocol", protocol);
-    let socket = TcpStream::connect(server.address()).await.expect("the port is open");
-    tokio_tungstenite::client_async(request, socket).await.expect("the socket opens").0
+tokio::task_local! {
+    /// What the users of a test speak by, where the test is run for several.
+    static BY: By;
+}
+
+/// Runs a test with users who speak by this.
+pub async fn speaking<T>(by: By, test: impl Future<Output = T>) -> T {
+    BY.scope(by, test).await
+}
+
+/// What this test's users speak by.
+pub fn by() -> By {
+    BY.try_with(|by| *by).unwrap_or(By::Socket(Encoding::Protobuf))
 }
 
 impl User {
     /// Connects with every right in every room.
     pub async fn connect(server: &Server, user: &str) -> Self {
-        Self::connect_with(server, token(server, user, "*", ALL), Encoding::Protobuf, Vec::new()).await
+        Self::connect_by(server, by(), token(server, user, "*", ALL), Vec::new()).await
     }
 
-    /// Connects with a token, and to rooms.
+    /// Connects with a token, and to rooms; in this encoding, where the test's transport leaves the choice.
     pub async fn connect_with(server: &Server, token: String, encoding: Encoding, rooms: Vec<v1::Subscribe>) -> Self {
-        let socket = open(server, encoding).await;
+        let by = if matches!(by(), By::Socket(_)) { By::Socket(encoding) } else { by() };
+        Self::connect_by(server, by, token, rooms).await
+    }
+
+    /// The same by a transport of one's own choice.
+    pub async fn connect_by(server: &Server, by: By, token: String, rooms: Vec<v1::Subscribe>) -> Self {
+        Self::connect_as(server, by, v1::Connect { token, rooms, ..Default::default() }).await
+    }
+
+    /// Connects to hear of changes.
+    pub async fn watch(server: &Server, token: &str) -> Self {
+        let connect = v1::Connect { token: token.to_owned(), changes: true, ..Default::default() };
+        Self::connect_as(server, by(), connect).await
+    }
+
+    async fn connect_as(server: &Server, by: By, connect: v1::Connect) -> Self {
+        let connect = v1::Connect { agent: "tests".into(), ..connect };
+        let encoding = if let By::Socket(encoding) = by { encoding } else { Encoding::Json };
         let mut user = Self {
-            socket,
-            encoding,
-            next_id: 1,
+            link: Link::open(server, by, encoding.encode(&v1::ClientFrame::new(1, connect))).await,
+            next_id: 2,
             pushes: VecDeque::new(),
             replies: VecDeque::new(),
             connected: v1::Connected::default(),
         };
-        let connect = v1::Connect { token, agent: "contract tests".into(), rooms, ..Default::default() };
-        match user.ask(connect).await {
+        match user.reply(1).await {
             Reply::Connected(connected) => user.connected = connected,
             other => panic!("connect got {other:?}"),
         }
@@ -100,18 +119,24 @@ impl User {
     pub async fn tell(&mut self, command: impl Into<client_frame::Body>) -> u32 {
         let id = self.next_id;
         self.next_id += 1;
-        let bytes = self.encoding.encode(&v1::ClientFrame::new(id, command));
-        self.send(bytes).await;
+        let bytes = self.link.encoding().encode(&v1::ClientFrame::new(id, command));
+        self.link.send(bytes).await;
         id
     }
 
     /// Sends the bytes of a message.
     pub async fn send(&mut self, bytes: Vec<u8>) {
-        let message = match self.encoding.is_text() {
-            true => Message::text(String::from_utf8(bytes).expect("JSON is UTF-8")),
-            false => Message::binary(bytes),
-        };
-        self.socket.send(message).await.expect("the socket is open");
+        self.link.send(bytes).await;
+    }
+
+    /// The encoding it speaks.
+    pub fn encoding(&self) -> Encoding {
+        self.link.encoding()
+    }
+
+    /// Says goodbye.
+    pub async fn goodbye(self) {
+        self.link.goodbye().await;
     }
 
     /// Sends a command and waits for its reply.
@@ -165,16 +190,8 @@ impl User {
     }
 
     async fn receive(&mut self) -> Result<(), u16> {
-        let message = tokio::time::timeout(DEADLINE, self.socket.next()).await.expect("something arrives in time");
-        let bytes: Bytes = match message {
-            Some(Ok(Message::Binary(bytes))) => bytes,
-            Some(Ok(Message::Text(text))) => text.into(),
-            Some(Ok(Message::Close(frame))) => return Err(frame.map_or(1005, |frame| frame.code.into())),
-            Some(Ok(_)) => return Ok(()),
-            Some(Err(_)) | None => return Err(1006),
-        };
-        for frame in self.encoding.decode::<v1::ServerFrame>(bytes) {
-            let frame = frame.expect("the server's frames decode");
+        let frames = tokio::time::timeout(DEADLINE, self.link.receive()).await.expect("something arrives in time");
+        for frame in frames? {
             match frame.id {
                 0 => self.pushes.push_back(frame.body.expect("a push has a body")),
                 _ => self.replies.push_back(frame),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use konvert_protocol::v1::server_frame::Body as Reply;
 use konvert_protocol::{Encoding, ErrorCode, v1};
+use sha2::Digest as _;
 
 use crate::server::{Server, Setup};
 use crate::user::{self, User, offset, publish};
@@ -39,7 +40,8 @@ async fn one_conversation_in_three_encodings() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(compare_and_append_has_one_winner);
+
 async fn compare_and_append_has_one_winner() {
     let server = Server::start().await;
     let mut users = Vec::new();
@@ -65,7 +67,51 @@ async fn compare_and_append_has_one_winner() {
     }
 }
 
+/// The name of a file that somebody has uploaded.
+async fn stored(server: &Server, user: &str) -> String {
+    let hash = konvert_protocol::blob_name(&sha2::Sha256::digest(b"file").into());
+    let token = user::token(server, user, "*", user::ALL);
+    let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let request = client.put(format!("http://{}/api/blobs/{hash}", server.address())).bearer_auth(token).body("file");
+    assert_eq!(request.send().await.expect("an answer").status(), 201);
+    hash
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mentions_and_blobs_travel_and_are_erased() {
+    let mut server = Server::start().await;
+    let mut ann = User::connect(&server, "ann").await;
+    let mut bob = User::connect(&server, "bob").await;
+    bob.subscribe("room").await;
+    let (mentions, blobs) = (vec!["bob".to_owned(), "carl".to_owned()], vec![stored(&server, "ann").await]);
+    let mut command = v1::Publish { mentions: mentions.clone(), blobs: blobs.clone(), ..publish("room", "1", "look") };
+    ann.ask(command.clone()).await;
+    let pushed = bob.message().await;
+    assert_eq!((&pushed.mentions, &pushed.blobs), (&mentions, &blobs));
+    assert!(matches!(ann.ask(command.clone()).await, Reply::Published(again) if again.duplicate));
+    command.mentions.pop();
+    assert!(user::is(&ann.refused(command.clone()).await, ErrorCode::DuplicateConflict));
+    for (mentions, blobs, code) in [
+        (vec!["bob".to_owned(), "bob".to_owned()], vec![], ErrorCode::BadCommand),
+        (vec!["two words".to_owned()], vec![], ErrorCode::BadName),
+        (vec![], vec!["0A".repeat(32)], ErrorCode::BadCommand),
+        (vec![], vec!["0a".repeat(32)], ErrorCode::NotFound),
+    ] {
+        let error = ann.refused(v1::Publish { mentions, blobs, ..publish("room", "2", "x") }).await;
+        assert!(user::is(&error, code), "{error:?}");
+    }
+    server.kill().await;
+    server.start_again().await;
+    ann = User::connect(&server, "ann").await;
+    let history = ann.history("room").await;
+    assert_eq!((history.len(), &history[0].mentions, &history[0].blobs), (1, &mentions, &blobs));
+    ann.ask(related(v1::RelationKind::RelationDelete, 1, "3", "")).await;
+    let history = ann.history("room").await;
+    assert!(history[0].erased && history[0].mentions.is_empty() && history[0].blobs.is_empty(), "{:?}", history[0]);
+}
+
+over_each!(relations);
+
 async fn relations() {
     use v1::RelationKind as R;
     let mut server = Server::start().await;
@@ -115,7 +161,8 @@ async fn relations() {
     assert!(matches!(answer, Reply::Published(_)), "{answer:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(history_both_ways);
+
 async fn history_both_ways() {
     let server = Setup::default().set("broker.history_page", 10).start().await;
     let mut ann = User::connect(&server, "ann").await;
@@ -145,9 +192,12 @@ async fn history_both_ways() {
     assert!(beyond.messages.is_empty() && !beyond.more);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(presence_tells_who_is_here);
+
 async fn presence_tells_who_is_here() {
-    let server = Setup::default().set("broker.presence_linger_ms", 300).start().await;
+    // Nobody hears a poll break: its user is gone after two heartbeats and five seconds.
+    let server =
+        Setup::default().set("broker.presence_linger_ms", 300).set("gateway.heartbeat_ms", 1_000).start().await;
     let enter = || v1::Subscribe { room: "room".into(), presence: true, ..Default::default() };
     let mut ann = User::connect(&server, "ann").await;
     let alone = ann.enter(enter()).await.presence.expect("a snapshot");
@@ -187,7 +237,8 @@ async fn presence_tells_who_is_here() {
     assert_eq!(ann.enter(enter()).await.presence.expect("a snapshot").count, 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(read_markers_and_unread);
+
 async fn read_markers_and_unread() {
     let mut server = Server::start().await;
     let (mut ann, mut bob) = (User::connect(&server, "ann").await, User::connect(&server, "bob").await);
@@ -208,7 +259,8 @@ async fn read_markers_and_unread() {
     assert_eq!((entered.read_offset, entered.unread), (3, 2));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(a_refreshed_token_changes_rights_on_the_live_connection);
+
 async fn a_refreshed_token_changes_rights_on_the_live_connection() {
     let server = Server::start().await;
     let token = user::token(&server, "ann", "room*", "read publish create");
@@ -235,7 +287,8 @@ async fn a_refreshed_token_changes_rights_on_the_live_connection() {
     assert!(ann.pushes().await.is_empty(), "the subscription has ended");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(commands_out_of_place);
+
 async fn commands_out_of_place() {
     let server = Server::start().await;
     let mut ann = User::connect(&server, "ann").await;
@@ -259,14 +312,14 @@ async fn commands_out_of_place() {
     }
     // Id zero is for those who want no answer.
     let silent = v1::ClientFrame::new(0, publish("room", "3", "text"));
-    ann.send(Encoding::Protobuf.encode(&silent)).await;
+    ann.send(ann.encoding().encode(&silent)).await;
     match ann.push().await {
         Reply::Error(error) => assert!(user::is(&error, ErrorCode::IdRequired), "{error:?}"),
         other => panic!("{other:?}"),
     }
     let mut many = Vec::new();
     for id in 1_000..1_129 {
-        Encoding::Protobuf.encode_into(&v1::ClientFrame::new(id, v1::Ping {}), &mut many);
+        ann.encoding().encode_into(&v1::ClientFrame::new(id, v1::Ping {}), &mut many);
     }
     ann.send(many).await;
     match ann.push().await {

@@ -1,44 +1,95 @@
 //! The real binary as a child process: started on a free port, killed without warning, started again on the same one.
 
+#![allow(dead_code, reason = "each test that includes this uses its own part")]
+
+#[path = "postgres.rs"]
+pub mod postgres;
+
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use base64::Engine as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 /// A start that takes longer than this has failed.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_secs(60);
+
+/// What is started.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { binary: env!("CARGO_BIN_EXE_konvert").into(), environment: Vec::new() }
+    }
+}
+
+impl Setup {
+    /// With a setting other than its default, such as `gateway.heartbeat_ms`.
+    pub fn set(mut self, key: &str, value: impl ToString) -> Self {
+        let name = format!("KONVERT_{}", key.replace('.', "__").to_uppercase());
+        self.environment.push((name, value.to_string()));
+        self
+    }
+
+    /// The deliberately broken build, with one fault switched on.
+    pub fn broken(mut self, binary: &Path, fault: &str) -> Self {
+        self.binary = binary.into();
+        self.environment.push(("KONVERT_SABOTAGE".into(), fault.into()));
+        self
+    }
+
+    /// Starts it on a free port, with an empty data directory and, where that is wanted, a PostgreSQL database.
+    pub async fn start(&self) -> Server {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mut setup = self.clone();
+        if postgres::is_wanted() {
+            setup = setup.set("directory.url", postgres::fresh_database()).set("directory.connections_max", 8);
+        }
+        let mut server = Server { setup, child: None, port: 0, data, first_administrator: None };
+        server.start_again().await;
+        server
+    }
+}
 
 /// A server with a data directory of its own.
 pub struct Server {
+    setup: Setup,
     child: Option<Child>,
     port: u16,
     /// Deleted when the server is dropped.
     data: TempDir,
+    /// By which somebody becomes the first administrator.
+    first_administrator: Option<String>,
 }
 
 impl Server {
-    /// Starts a server on a free port, with an empty data directory.
+    /// One with the default settings.
     pub async fn start() -> Self {
-        let data = tempfile::tempdir().expect("a temporary directory");
-        let mut server = Self { child: None, port: 0, data };
-        server.start_again().await;
-        server
+        Setup::default().start().await
     }
 
     /// Starts the server on the port and the data it had.
     pub async fn start_again(&mut self) {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_konvert"))
+        let mut child = Command::new(&self.setup.binary)
             .args(["serve", "--port", &self.port.to_string(), "--data"])
             .arg(self.data.path())
+            .env_remove("KONVERT_TEST_DATABASE")
+            .envs(self.setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .expect("the server starts");
         let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
-        self.port = tokio::time::timeout(START, port(lines)).await.expect("the server tells its port in time");
+        let told = tokio::time::timeout(START, banner(lines)).await;
+        (self.port, self.first_administrator) = told.expect("the server tells its port in time");
         self.child = Some(child);
     }
 
@@ -49,34 +100,77 @@ impl Server {
         }
     }
 
-    /// Asks the server to stop, as `systemctl stop` does, and waits until it has; true if it was content.
-    pub async fn stop(&mut self) -> bool {
-        let Some(mut child) = self.child.take() else { return false };
-        let id = child.id().and_then(|id| rustix::process::Pid::from_raw(id.cast_signed())).expect("a running server");
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("the server can be asked");
-        let status = tokio::time::timeout(START, child.wait()).await.expect("the server stops in time");
-        status.expect("the server was a child").success()
+    /// Asks the server to end, as `systemctl stop` does; the exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("the server runs");
+        let pid = child.id().and_then(|id| rustix::process::Pid::from_raw(id as i32)).expect("it has a process id");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it can be told");
+        let status = tokio::time::timeout(START, child.wait()).await.expect("it ends in time");
+        status.expect("it was a child").code()
     }
 
-    /// Deletes everything that a killed server has stored, its secrets among it.
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).expect("the server runs")
+    }
+
+    /// The code by which somebody becomes the first administrator, if it printed one at its last start.
+    pub fn first_administrator(&self) -> Option<&str> {
+        self.first_administrator.as_deref()
+    }
+
+    /// Where its socket is.
+    pub fn socket_url(&self) -> String {
+        format!("ws://{}/api/websocket", self.address())
+    }
+
+    /// Deletes everything that a killed server has stored, its secret among it.
     pub fn forget_everything(&mut self) {
         self.data = tempfile::tempdir().expect("a temporary directory");
     }
 
+    /// The data directory.
+    pub fn data(&self) -> &Path {
+        self.data.path()
+    }
+
     /// Where the chat page is.
+    pub fn page(&self) -> String {
+        format!("http://{}/", self.address())
+    }
+
+    /// Host and port.
     pub fn address(&self) -> String {
-        format!("http://127.0.0.1:{}/", self.port)
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What a subcommand prints that works on this server's data, running or not.
+    pub async fn command(&self, words: &[&str]) -> String {
+        let mut command = Command::new(&self.setup.binary);
+        command.args(words).arg("--data").arg(self.data.path()).stdin(Stdio::null());
+        command.env_remove("KONVERT_TEST_DATABASE").envs(self.setup.environment.iter().cloned());
+        let output = command.output().await.expect("the subcommand runs");
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("it prints text").trim().to_owned()
+    }
+
+    /// The secret it signs with.
+    pub fn secret(&self) -> Vec<u8> {
+        let text = std::fs::read_to_string(self.data.path().join("secret")).expect("the server made its secret");
+        base64::engine::general_purpose::STANDARD.decode(text.trim()).expect("the secret is base64")
     }
 }
 
-/// Reads up to `listening on http://127.0.0.1:PORT`.
-async fn port(mut lines: Lines<BufReader<ChildStdout>>) -> u16 {
+/// Reads up to `listening on http://127.0.0.1:PORT`; the port, and the code of the first administrator if there is one.
+async fn banner(mut lines: Lines<BufReader<ChildStdout>>) -> (u16, Option<String>) {
+    let mut code = None;
     loop {
         let line = lines.next_line().await.expect("the server's output").expect("the server tells its port");
+        code = line.split_once("first-administrator?code=").map(|(_, code)| code.trim().to_owned()).or(code);
         let Some((_, after)) = line.split_once("listening on http://127.0.0.1:") else { continue };
         let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
         // Somebody must go on listening, or the server stalls on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        return digits.parse().expect("a port is a number");
+        return (digits.parse().expect("a port is a number"), code);
     }
 }

@@ -7,6 +7,8 @@ pub mod fanout;
 pub mod flow;
 pub mod idle;
 pub mod limit;
+mod populate;
 mod publisher;
+pub mod rest;
 pub mod resume;
 pub mod slow;

@@ -20,6 +20,7 @@ pub fn client() -> Vec<Case<ClientFrame>> {
         ("connect with a token and rooms to resume", one(1, connect())),
         ("connect as a guest", one(1, v1::Connect { name: "Алиса".into(), ..Default::default() })),
         ("connect with everything omitted", one(7, v1::Connect::default())),
+        ("connect and be told of changes", one(1, v1::Connect { changes: true, ..connect() })),
         ("refresh", one(2, v1::Refresh { token: "eyJhbGciOiJIUzI1NiJ9.e30.c2ln".into() })),
         ("subscribe from now on", one(3, v1::Subscribe { room: "lobby".into(), ..Default::default() })),
         ("subscribe since a position", one(4, since(41))),
@@ -41,6 +42,7 @@ pub fn client() -> Vec<Case<ClientFrame>> {
         ("publish with a relation of the kind none", one(21, related(v1::RelationKind::RelationNone, b"?"))),
         ("publish if the room is where I think it is", one(22, expecting(position(42)))),
         ("publish into an empty room only", one(23, expecting(position(0)))),
+        ("publish with mentions and a stored file", one(36, mentioning())),
         ("signal without an answer", one(0, signal(b"typing"))),
         ("signal with an answer", one(24, signal(&[0xc3, 0x28]))),
         ("history from the beginning", one(25, v1::History { room: "lobby".into(), ..Default::default() })),
@@ -93,6 +95,7 @@ pub fn server() -> Vec<Case<ServerFrame>> {
         ("message that is not UTF-8", answer(0, v1::Message { room: "lobby".into(), ..message(44, &[0xff, 0x00]) })),
         ("message erased", answer(0, v1::Message { room: "lobby".into(), erased: true, ..message(45, b"") })),
         ("message with a relation", answer(0, reply())),
+        ("message with mentions and stored files", answer(0, with_files())),
         ("signal", answer(0, signal_push())),
         ("presence diff", answer(0, presence_diff())),
         ("presence diff of a room too big to list", answer(0, count_only_diff())),
@@ -102,6 +105,8 @@ pub fn server() -> Vec<Case<ServerFrame>> {
         ("membership taken away", answer(0, membership(&[]))),
         ("token expiring", answer(0, v1::TokenExpiring { expires_ms: TIME_MS })),
         ("closing", answer(0, closing())),
+        ("changed", answer(0, changed("{\"name\":\"Алиса\"}".as_bytes()))),
+        ("changed: gone", answer(0, changed(b""))),
         (
             "a reply and two pushes in one message",
             vec![
@@ -131,6 +136,7 @@ fn connect() -> v1::Connect {
         name: String::new(),
         agent: "example/1.0".into(),
         rooms: vec![since(41), v1::Subscribe { room: "team/ops".into(), last: 20, ..Default::default() }],
+        changes: false,
     }
 }
 
@@ -161,6 +167,29 @@ fn related(kind: v1::RelationKind, payload: &[u8]) -> v1::Publish {
 
 fn expecting(position: v1::Position) -> v1::Publish {
     v1::Publish { expected: Some(position), ..publish(b"mine") }
+}
+
+/// The SHA-256 of nothing, and of "abc".
+const BLOBS: [&str; 2] = [
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+];
+
+fn mentioning() -> v1::Publish {
+    v1::Publish {
+        mentions: vec!["bob".into(), "a|b\"c\\d".into()],
+        blobs: vec![BLOBS[0].into()],
+        ..publish(b"look, @bob")
+    }
+}
+
+fn with_files() -> v1::Message {
+    let blobs = BLOBS.map(str::to_owned).to_vec();
+    v1::Message { room: "lobby".into(), mentions: vec!["alice".into()], blobs, ..message(48, b"look, @alice") }
+}
+
+fn changed(body: &[u8]) -> v1::Changed {
+    v1::Changed { path: "/api/users/alice".into(), body: Bytes::copy_from_slice(body) }
 }
 
 fn signal(payload: &[u8]) -> v1::Signal {

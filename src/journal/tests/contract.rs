@@ -11,14 +11,14 @@ enum Subject {
     Dropped,
 }
 
-struct Stage {
+pub(super) struct Stage {
     subject: Subject,
     dir: tempfile::TempDir,
     config: JournalConfig,
 }
 
 impl Stage {
-    fn begin(&self) -> Bed {
+    pub fn begin(&self) -> Bed {
         match self.subject {
             Subject::Memory => Bed::memory_with(&self.config),
             _ => Bed::open_with(self.dir.path(), &self.config).unwrap(),
@@ -26,7 +26,7 @@ impl Stage {
     }
 
     /// The restart, if the subject has one.
-    fn again(&self, bed: Bed) -> Bed {
+    pub fn again(&self, bed: Bed) -> Bed {
         match self.subject {
             Subject::Memory | Subject::Durable => return bed,
             Subject::Closed => bed.journal.close(),
@@ -43,7 +43,7 @@ fn check_with(config: &JournalConfig, test: impl Fn(&Stage)) {
     }
 }
 
-fn check(test: impl Fn(&Stage)) {
+pub(super) fn check(test: impl Fn(&Stage)) {
     check_with(&small(), test);
 }
 
@@ -84,8 +84,31 @@ fn a_room_is_created_once_and_keeps_mode_and_epoch() {
         let bed = stage.again(bed);
         let Ok(Done::Room(again)) = bed.one(make(Mode::ServerReadable)) else { panic!() };
         assert_eq!(again, *info);
-        assert_eq!(bed.bounds(info.id), Bounds { epoch, first: 1, last: 0, ordinal: 0 });
+        assert_eq!(bed.bounds(info.id), Bounds { epoch, first: 1, last: 0, ordinal: 0, time_ms: 0 });
         assert_ne!(bed.room("other"), info.id);
+    });
+}
+
+#[test]
+fn every_room_is_shown_once_where_it_stands() {
+    check(|stage| {
+        let bed = stage.begin();
+        let make = |n: u64| Entry::Create { name: format!("room {n}").into(), mode: Mode::E2ee };
+        let done = bed.all((0..100).map(make).collect());
+        for done in done.iter().take(3) {
+            let Ok(Done::Room(info)) = done else { panic!("{done:?}") };
+            bed.store(append(info.id, "ann", "id", "x"));
+        }
+        let bed = stage.again(bed);
+        let mut seen = std::collections::BTreeMap::new();
+        bed.journal.each_room(&mut |info, bounds| {
+            assert_eq!(bed.journal.info(info.id).as_ref(), Some(info));
+            assert_eq!(bed.bounds(info.id), *bounds, "what is shown may be looked at: no lock is held");
+            assert!(seen.insert(info.name.to_string(), bounds.last).is_none(), "{} is shown twice", info.name);
+        });
+        assert_eq!((seen.len(), seen.values().sum::<u64>()), (100, 3));
+        assert_eq!((seen["room 2"], seen["room 3"]), (1, 0));
+        assert_eq!(bed.journal.info(RoomId(101)), None);
     });
 }
 
@@ -275,8 +298,12 @@ fn markers_only_move_forward() {
         let mark = |user: &str, offset| Entry::Mark { room, user: user.into(), offset };
         let done = bed.all(vec![mark("ann", 2), mark("ann", 1), mark("bob", 99)]);
         let at = |offset, ordinal| Marker { offset, ordinal };
-        assert!(matches!(done[0], Ok(Done::Marked { marker, moved: true }) if marker == at(2, 1)));
-        assert!(matches!(done[1], Ok(Done::Marked { marker, moved: false }) if marker == at(2, 1)));
+        assert!(
+            matches!(done[0], Ok(Done::Marked { ref user, marker, moved: true }) if marker == at(2, 1) && **user == *"ann")
+        );
+        assert!(
+            matches!(done[1], Ok(Done::Marked { ref user, marker, moved: false }) if marker == at(2, 1) && **user == *"ann")
+        );
         let bed = stage.again(bed);
         assert_eq!(bed.journal.marker(room, "ann"), at(2, 1));
         assert_eq!(bed.journal.marker(room, "bob"), at(3, 2));

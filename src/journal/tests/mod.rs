@@ -2,6 +2,7 @@
 
 mod contract;
 mod disk;
+mod extras;
 mod model;
 mod space;
 
@@ -131,6 +132,7 @@ pub(super) fn append(room: RoomId, sender: &str, message_id: &str, payload: &str
         kind: Kind::Message,
         relation: None,
         payload: Bytes::copy_from_slice(payload.as_bytes()),
+        extras: None,
         expected: None,
         time_ms: 1_000,
     }
@@ -138,6 +140,11 @@ pub(super) fn append(room: RoomId, sender: &str, message_id: &str, payload: &str
 
 pub(super) fn related(append: Append, kind: RelationKind, offset: u64) -> Append {
     Append { relation: Some(Relation { kind, offset }), ..append }
+}
+
+/// Mentions of `users`, and a file.
+pub(super) fn mentioning(append: Append, users: &[&str]) -> Append {
+    Append { extras: Extras::new(users.iter().map(|user| (*user).into()).collect(), [[7; 32]].into()), ..append }
 }
 
 pub(super) fn offsets(page: &Page) -> Vec<u64> {

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Room, sender, message id, body and relation of an append.
+/// Room, sender, message id, body (odd: with a mention) and relation of an append.
 type Drawn = (u64, u8, u8, u8, Option<(RelationKind, u64)>);
 
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ fn relation() -> impl Strategy<Value = Option<(RelationKind, u64)>> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let append = (1..=ROOMS, 0..2_u8, 0..40_u8, 0..2_u8, relation());
+    let append = (1..=ROOMS, 0..2_u8, 0..40_u8, 0..4_u8, relation());
     prop_oneof![
         8 => prop::collection::vec(append, 1..12).prop_map(Step::Appends),
         2 => (1..=ROOMS, 0..2_u8, 0..30_u64).prop_map(|(room, user, offset)| Step::Mark(room, user, offset)),
@@ -73,7 +73,8 @@ impl Room {
         let original =
             retained.iter().find(|record| record.sender == append.sender && record.message_id == append.message_id);
         if let Some(original) = original {
-            let same = original.relation == append.relation && (original.erased || original.payload == append.payload);
+            let says_the_same = original.payload == append.payload && original.extras == append.extras;
+            let same = original.relation == append.relation && (original.erased || says_the_same);
             return if same { Verdict::Duplicate(original.offset) } else { Verdict::Other(original.offset) };
         }
         let mut erased = Vec::new();
@@ -89,7 +90,7 @@ impl Room {
                         own.offset == relation.offset && matches!(own.kind, RelationKind::Edit | RelationKind::Append)
                     });
                     if part || record.offset == relation.offset {
-                        (record.erased, record.payload) = (true, Bytes::new());
+                        (record.erased, record.payload, record.extras) = (true, Bytes::new(), None);
                         erased.push(record.offset);
                     }
                 }
@@ -106,6 +107,7 @@ impl Room {
             sender_name: append.sender_name.clone(),
             message_id: append.message_id.clone(),
             payload: append.payload.clone(),
+            extras: append.extras.clone(),
             erased: false,
         });
         Verdict::Stored(self.last(), erased)
@@ -150,7 +152,9 @@ fn run(steps: Vec<Step>, begin: impl Fn() -> Bed) {
         match step {
             Step::Appends(list) => {
                 let entry = |(room, sender, id, text, relation): (u64, u8, u8, u8, Option<(RelationKind, u64)>)| {
-                    let base = append(RoomId(room), &format!("s{sender}"), &format!("{id}"), &format!("text {text}"));
+                    let base =
+                        append(RoomId(room), &format!("s{sender}"), &format!("{id}"), &format!("text {}", text / 2));
+                    let base = if text % 2 == 1 { mentioning(base, &["bob"]) } else { base };
                     relation.map_or(base.clone(), |(kind, offset)| related(base, kind, offset))
                 };
                 let list: Vec<Append> = list.into_iter().map(entry).collect();

@@ -1,0 +1,142 @@
+// A room as people see it: the folded messages, older ones on demand, and our own that are still on their way.
+//
+// Owns what is shown, nothing of how it comes: it listens to a room. Invariants: nothing is shown twice, also not in
+// the moment between "stored" and its arrival; `items` is a new array exactly when something changed.
+import { Emitter } from "./emitter.js";
+import { Fold, type FoldedMessage } from "./fold.js";
+import type { Message } from "./message.js";
+import type { OutboxMessage } from "./outbox.js";
+import type { Room } from "./room.js";
+
+/** What a view shows. */
+export interface ViewOptions {
+  /** Most messages kept; older ones are let go and can be asked for again. Default 5000. */
+  readonly max?: number;
+  /** Whether messages of the kind `service` are shown. Default no. */
+  readonly service?: boolean;
+}
+
+/** What a view tells. */
+export interface ViewEvents {
+  /** Something is different: look at `items` and `pending`. */
+  change: undefined;
+}
+
+/** A room as people see it: made by `room.view()`. */
+export class RoomView extends Emitter<ViewEvents> {
+  readonly #room: Room;
+  readonly #max: number;
+  readonly #withService: boolean;
+  readonly #off: (() => void)[];
+  readonly #pending = new Map<string, OutboxMessage>();
+  #fold = new Fold();
+  #oldest = 0;
+  #count = 0;
+  #hasOlder = true;
+  #snapshot: { items: readonly FoldedMessage[]; pending: readonly OutboxMessage[] } | null = null;
+
+  /** Made by `room.view()`. */
+  constructor(room: Room, { max = 5_000, service = false }: ViewOptions = {}) {
+    super();
+    this.#room = room;
+    this.#max = max;
+    this.#withService = service;
+    for (const message of room.pending) this.#pending.set(message.key, message);
+    this.#off = [
+      room.on("message", (message) => this.#add([message])),
+      room.on("outbox", (message) => this.#outbox(message)),
+      room.on("reset", ({ forget }) => {
+        if (forget) this.#forget();
+        this.#changed();
+      }),
+    ];
+  }
+
+  /** Messages in order, as they are seen now. */
+  get items(): readonly FoldedMessage[] {
+    return this.snapshot.items;
+  }
+
+  /** Our own messages that are not in `items` yet, in order: on their way, or rejected. */
+  get pending(): readonly OutboxMessage[] {
+    return this.snapshot.pending;
+  }
+
+  /** Whether there are older messages to ask for. */
+  get hasOlder(): boolean {
+    return this.#hasOlder && this.#oldest !== 1;
+  }
+
+  /** `items` and `pending` at one moment; the same object until something changes. */
+  get snapshot(): { readonly items: readonly FoldedMessage[]; readonly pending: readonly OutboxMessage[] } {
+    this.#snapshot ??= { items: this.#fold.items, pending: [...this.#pending.values()] };
+    return this.#snapshot;
+  }
+
+  /** The message at an offset, if it is here. */
+  get(offset: number): FoldedMessage | undefined {
+    return this.#fold.get(offset);
+  }
+
+  /** Asks for older messages; tells whether there are still more. */
+  async older(count = 50): Promise<boolean> {
+    if (!this.hasOlder) return false;
+    const before = this.#fold;
+    const page = await this.#room.page({ direction: "backward", limit: count, ...(this.#oldest ? { from: this.#oldest - 1 } : {}) });
+    // The numbering changed meanwhile.
+    if (before !== this.#fold) return this.hasOlder;
+    this.#hasOlder = page.more;
+    this.#add(page.messages, true);
+    return this.hasOlder;
+  }
+
+  /** Stops listening. */
+  close(): void {
+    for (const off of this.#off) off();
+  }
+
+  #add(messages: readonly Message[], isOlder = false): void {
+    const shown = messages.filter(({ kind }) => this.#withService || kind === "message");
+    for (const message of messages) {
+      if (!this.#oldest || message.offset < this.#oldest) this.#oldest = message.offset;
+      const pending = this.#pending.get(`${message.room} ${message.messageId}`);
+      if (pending && (!pending.user || pending.user === message.sender)) this.#pending.delete(pending.key);
+    }
+    this.#fold.add(shown);
+    this.#count += shown.length;
+    if (!isOlder && this.#count > this.#max * 1.2) this.#shrink();
+    this.#changed();
+  }
+
+  #shrink(): void {
+    const { items } = this.#fold;
+    const first = items[items.length - this.#max];
+    this.#count = items.length;
+    if (!first) return;
+    this.#fold.dropBefore(first.message.offset);
+    this.#oldest = first.message.offset;
+    this.#count = this.#max;
+    this.#hasOlder = true;
+  }
+
+  #outbox(message: OutboxMessage): void {
+    const { state, key, relation, published } = message;
+    // Edits, reactions and deletes show when they are stored.
+    const isShown = !relation || relation.kind === "reply";
+    const isHere = published && published.position.offset <= (this.#room.position?.offset ?? 0);
+    if (state === "dropped" || isHere || !isShown) this.#pending.delete(key);
+    else this.#pending.set(key, message);
+    this.#changed();
+  }
+
+  #forget(): void {
+    this.#fold = new Fold();
+    this.#oldest = this.#count = 0;
+    this.#hasOlder = true;
+  }
+
+  #changed(): void {
+    this.#snapshot = null;
+    this.emit("change", undefined);
+  }
+}

@@ -1,0 +1,66 @@
+//! Somebody who asks over HTTP: keeps connections alive, sends JSON with a token, takes the status and the JSON back.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::client::Target;
+use crate::error::{Error, Result, setup};
+
+/// An answer that takes longer than this has not come.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Whoever asks; cheap to clone.
+#[derive(Clone)]
+pub struct Http {
+    client: reqwest::Client,
+    base: String,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Null when the body is no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body of a good answer.
+    pub fn ok(self) -> Result<Value> {
+        match self.status {
+            200..=299 => Ok(self.body),
+            status => Err(Error::Protocol(format!("status {status}: {}", self.body))),
+        }
+    }
+}
+
+impl Http {
+    /// Asks the server of `target`.
+    pub fn new(target: &Target) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).pool_max_idle_per_host(256).build();
+        let client = client.map_err(|error| setup(error.to_string()))?;
+        Ok(Self { client, base: format!("http://{}", target.address) })
+    }
+
+    /// Sends one request; `token` may be empty.
+    pub async fn ask(&self, method: Method, path: &str, token: &str, body: Option<&Value>) -> Result<Answer> {
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(broken)?;
+        let status = response.status().as_u16();
+        let body = response.bytes().await.map_err(broken)?;
+        Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
+    }
+}
+
+fn broken(error: reqwest::Error) -> Error {
+    Error::Protocol(format!("HTTP: {error:?}"))
+}

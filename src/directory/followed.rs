@@ -1,0 +1,208 @@
+//! What is kept in tables of what happens in the journal: mentions that are not read yet, when somebody was last seen,
+//! and how far each room was followed.
+//!
+//! Invariant: a batch is applied whole or not at all, and applying it a second time changes nothing: after a crash the
+//! follower reads again what it may have seen before.
+
+use super::Directory;
+use super::deliveries::{self, WebhookRow};
+use super::naming::{self, BlobRef};
+use super::sql::{DirectoryError, Statement, Tx, assembled, sql};
+
+/// Rows written by one statement.
+const ROWS: usize = 100;
+
+/// What was gathered since the last one. The order of facts inside does not matter but for that of the fields: what was
+/// mentioned comes first, what was erased or read goes after.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Somebody was mentioned. Kept only if they are a member.
+    pub mentions: Vec<Mention>,
+    /// Files that messages name. Kept only if they are there.
+    pub blobs: Vec<BlobRef>,
+    /// Messages that were erased: room and offset.
+    pub erased: Vec<(String, u64)>,
+    /// How far somebody has read: everything in this dialog up to here.
+    pub read: Vec<Mention>,
+    /// Users who went, and when, milliseconds since 1970.
+    pub seen: Vec<(String, u64)>,
+    /// What is to be told to programs outside: for which webhook, and what.
+    pub deliveries: Vec<(String, Vec<WebhookRow>)>,
+    /// Most deliveries that wait for one webhook.
+    pub waiting_max: u64,
+    /// How far rooms were followed by what is in this batch; each room once.
+    pub positions: Vec<Followed>,
+}
+
+/// Somebody, and a message.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Mention {
+    /// Who.
+    pub user_id: String,
+    /// In which dialog.
+    pub dialog_id: String,
+    /// Which message.
+    pub offset: u64,
+}
+
+/// How far a room was followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Its name.
+    pub room: String,
+    /// The numbering.
+    pub epoch: u64,
+    /// Everything up to here was applied.
+    pub offset: u64,
+}
+
+impl Batch {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        let Self { mentions, blobs, erased, read, seen, deliveries, waiting_max: _, positions } = self;
+        deliveries.is_empty()
+            && mentions.is_empty()
+            && blobs.is_empty()
+            && erased.is_empty()
+            && read.is_empty()
+            && seen.is_empty()
+            && positions.is_empty()
+    }
+}
+
+impl Directory {
+    /// Writes everything, in one transaction.
+    pub async fn apply(&self, batch: &Batch) -> Result<(), DirectoryError> {
+        let mut tx = self.db.begin().await?;
+        for mention in &batch.mentions {
+            tx.run(add_mention(mention)).await?;
+        }
+        naming::add(&mut tx, &batch.blobs).await?;
+        naming::erase(&mut tx, &batch.erased).await?;
+        remove(&mut tx, "dialog_id = ? AND message_offset = ?", &batch.erased, |statement, (dialog, offset)| {
+            statement.bind(dialog).bind(*offset)
+        })
+        .await?;
+        let read = "user_id = ? AND dialog_id = ? AND message_offset <= ?";
+        remove(&mut tx, read, &batch.read, |statement, read| {
+            statement.bind(&read.user_id).bind(&read.dialog_id).bind(read.offset)
+        })
+        .await?;
+        for (user, seen_ms) in &batch.seen {
+            let later = sql("UPDATE users SET seen_ms = $2 WHERE id = $1 AND seen_ms < $2");
+            tx.run(later.bind(user).bind(*seen_ms)).await?;
+        }
+        let mut dropped = 0;
+        for (webhook, rows) in &batch.deliveries {
+            dropped += deliveries::queue(&mut tx, webhook, rows, batch.waiting_max).await?;
+        }
+        if dropped > 0 {
+            tracing::warn!(dropped, "queues of webhooks are full; these events were not taken");
+        }
+        for positions in batch.positions.chunks(ROWS) {
+            tx.run(keep(positions)).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Has a room followed of which nothing is known yet.
+    pub async fn follow_from_start(&self, room: &str) -> Result<(), DirectoryError> {
+        let text = "INSERT INTO followed (room, epoch, message_offset) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING";
+        self.db.run(sql(text).bind(room)).await.map(drop)
+    }
+
+    /// How far every room was followed.
+    pub async fn followed(&self) -> Result<Vec<Followed>, DirectoryError> {
+        let rows = self.db.all(sql("SELECT room, epoch, message_offset FROM followed")).await?;
+        let followed = rows.iter().map(|row| {
+            Ok(Followed { room: row.text("room")?, epoch: row.count("epoch")?, offset: row.count("message_offset")? })
+        });
+        followed.collect()
+    }
+
+    /// For each of these how many mentions somebody has in a dialog behind an offset.
+    pub async fn mention_counts(&self, wanted: &[Mention]) -> Result<Vec<u64>, DirectoryError> {
+        let mut counts = std::collections::HashMap::new();
+        for wanted in wanted.chunks(ROWS) {
+            let condition = repeated("user_id = ? AND dialog_id = ? AND message_offset > ?", wanted.len());
+            let text = format!(
+                "SELECT user_id, dialog_id, COUNT(*) AS mentions FROM mentions WHERE {condition} \
+                 GROUP BY user_id, dialog_id"
+            );
+            let statement = wanted.iter().fold(assembled(text), |statement, wanted| {
+                statement.bind(&wanted.user_id).bind(&wanted.dialog_id).bind(wanted.offset)
+            });
+            for row in self.db.all(statement).await? {
+                counts.insert((row.text("user_id")?, row.text("dialog_id")?), row.count("mentions")?);
+            }
+        }
+        let count = |wanted: &Mention| counts.get(&(wanted.user_id.clone(), wanted.dialog_id.clone())).copied();
+        Ok(wanted.iter().map(|wanted| count(wanted).unwrap_or(0)).collect())
+    }
+}
+
+fn add_mention(mention: &Mention) -> Statement {
+    sql("INSERT INTO mentions (user_id, dialog_id, message_offset) \
+         SELECT m.user_id, m.dialog_id, CAST($3 AS BIGINT) FROM members m WHERE m.user_id = $1 AND m.dialog_id = $2 \
+         ON CONFLICT DO NOTHING")
+    .bind(&mention.user_id)
+    .bind(&mention.dialog_id)
+    .bind(mention.offset)
+}
+
+fn keep(positions: &[Followed]) -> Statement {
+    let rows: Vec<_> = (0..positions.len()).map(|row| format!("({})", super::sql::places(row * 3 + 1, 3))).collect();
+    let text = format!(
+        "INSERT INTO followed (room, epoch, message_offset) VALUES {} ON CONFLICT (room) DO UPDATE SET \
+         epoch = excluded.epoch, message_offset = excluded.message_offset",
+        rows.join(", ")
+    );
+    positions.iter().fold(assembled(text), |statement, position| {
+        statement.bind(&position.room).bind(position.epoch).bind(position.offset)
+    })
+}
+
+/// Removes the mentions that are meant by any of `items`.
+async fn remove<T>(
+    tx: &mut Tx,
+    condition: &'static str,
+    items: &[T],
+    bind: impl Fn(Statement, &T) -> Statement,
+) -> Result<(), DirectoryError> {
+    for items in items.chunks(ROWS) {
+        let text = format!("DELETE FROM mentions WHERE {}", repeated(condition, items.len()));
+        tx.run(items.iter().fold(assembled(text), &bind)).await?;
+    }
+    Ok(())
+}
+
+/// `(condition) OR (condition) …` with every `?` numbered.
+fn repeated(condition: &'static str, count: usize) -> String {
+    let mut number = 0;
+    let mut text = String::new();
+    for index in 0..count {
+        text.push_str(if index == 0 { "(" } else { " OR (" });
+        for part in condition.split_inclusive('?') {
+            match part.strip_suffix('?') {
+                Some(before) => {
+                    number += 1;
+                    text.push_str(&format!("{before}${number}"));
+                }
+                None => text.push_str(part),
+            }
+        }
+        text.push(')');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_are_numbered_through() {
+        assert_eq!(repeated("a = ? AND b < ?", 2), "(a = $1 AND b < $2) OR (a = $3 AND b < $4)");
+        assert_eq!(repeated("x", 1), "(x)");
+    }
+}

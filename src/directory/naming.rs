@@ -1,0 +1,61 @@
+//! The table of which messages name which files. What is in it follows the journal.
+
+use super::Directory;
+use super::sql::{DirectoryError, Tx, sql};
+
+/// A message names a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRef {
+    /// The room.
+    pub room: String,
+    /// The message.
+    pub offset: u64,
+    /// With which message it is erased: itself, or what it edits or continues.
+    pub with: u64,
+    /// The file's SHA-256, hex.
+    pub blob: String,
+}
+
+/// Adds what was said; files that are not there are passed over, so that nothing that comes later is named by them.
+pub(super) async fn add(tx: &mut Tx, refs: &[BlobRef]) -> Result<(), DirectoryError> {
+    for BlobRef { room, offset, with, blob } in refs {
+        let statement = sql("INSERT INTO blob_refs (room, message_offset, with_offset, blob) \
+             SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), id FROM blobs WHERE id = $4 AND state <> 'unsettled' \
+             ON CONFLICT DO NOTHING");
+        tx.run(statement.bind(room).bind(*offset).bind(*with).bind(blob)).await?;
+    }
+    Ok(())
+}
+
+/// Removes what erased messages named.
+pub(super) async fn erase(tx: &mut Tx, erased: &[(String, u64)]) -> Result<(), DirectoryError> {
+    for (room, offset) in erased {
+        let statement = sql("DELETE FROM blob_refs WHERE room = $1 AND (message_offset = $2 OR with_offset = $2)");
+        tx.run(statement.bind(room).bind(*offset)).await?;
+    }
+    Ok(())
+}
+
+impl Directory {
+    /// Rooms in which a file is named: for those who read a room without being a member.
+    pub async fn rooms_naming_blob(&self, blob: &str, most: u32) -> Result<Vec<String>, DirectoryError> {
+        let statement = sql("SELECT DISTINCT room FROM blob_refs WHERE blob = $1 LIMIT $2");
+        self.db.all(statement.bind(blob).bind(most)).await?.iter().map(|row| row.text("room")).collect()
+    }
+
+    /// The next rooms behind `after`, in order of their names, in which files are named; each with its first such message.
+    pub async fn rooms_with_blobs(&self, after: &str, most: u32) -> Result<Vec<(String, u64)>, DirectoryError> {
+        let statement = sql("SELECT room, MIN(message_offset) AS first_offset FROM blob_refs WHERE room > $1 \
+             GROUP BY room ORDER BY room LIMIT $2")
+        .bind(after)
+        .bind(most);
+        let rows = self.db.all(statement).await?;
+        rows.iter().map(|row| Ok((row.text("room")?, row.count("first_offset")?))).collect()
+    }
+
+    /// Removes what messages before `first_offset` named.
+    pub async fn trim_blob_refs(&self, room: &str, first_offset: u64) -> Result<(), DirectoryError> {
+        let statement = sql("DELETE FROM blob_refs WHERE room = $1 AND message_offset < $2");
+        self.db.run(statement.bind(room).bind(first_offset)).await.map(drop)
+    }
+}

@@ -1,0 +1,107 @@
+//! What comes with a request: who asks, the body, the query. Everything that is wrong with it is a problem with a number.
+
+use std::net::IpAddr;
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use konvert_protocol::ErrorCode;
+use serde::de::DeserializeOwned;
+
+use super::RestState;
+use crate::service::{ApiKey, Caller, KEY_PREFIX, ServiceError, Steward};
+
+impl FromRequestParts<RestState> for Caller {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, ServiceError> {
+        let address = state.edge.address(parts);
+        let identity = match bearer(parts).and_then(|token| state.service.identify(token)) {
+            Ok(identity) => identity,
+            // Whoever tries tokens is slowed down like whoever tries passwords.
+            Err(error) => return Err(state.service.pace_at(address).err().unwrap_or(error)),
+        };
+        state.service.pace_of(&identity.user)?;
+        state.service.enter(&identity).await?;
+        Ok(Self { identity, address })
+    }
+}
+
+/// What the `authorization` header carries.
+fn bearer(parts: &Parts) -> Result<&str, ServiceError> {
+    let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    Ok(token.ok_or(ErrorCode::Unauthorized)?)
+}
+
+impl FromRequestParts<RestState> for ApiKey {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, ServiceError> {
+        match state.service.authenticate(bearer(parts)?).await {
+            Ok(key) => Ok(key),
+            Err(error) => Err(state.service.pace_at(state.edge.address(parts)).err().unwrap_or(error)),
+        }
+    }
+}
+
+impl FromRequestParts<RestState> for Steward {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, ServiceError> {
+        match bearer(parts)?.starts_with(KEY_PREFIX) {
+            true => Ok(Self::Program(ApiKey::from_request_parts(parts, state).await?, state.edge.address(parts))),
+            false => Ok(Self::Person(Caller::from_request_parts(parts, state).await?)),
+        }
+    }
+}
+
+/// Where a request without a token comes from. Taking it takes from what the address may ask.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct From(pub IpAddr);
+
+impl FromRequestParts<RestState> for From {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, ServiceError> {
+        let address = state.edge.address(parts);
+        state.service.pace_at(address)?;
+        Ok(Self(address))
+    }
+}
+
+/// A body of JSON.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest<RestState> for Json<T> {
+    type Rejection = ServiceError;
+
+    async fn from_request(request: Request, state: &RestState) -> Result<Self, ServiceError> {
+        match axum::Json::<T>::from_request(request, state).await {
+            Ok(axum::Json(body)) => Ok(Self(body)),
+            Err(JsonRejection::MissingJsonContentType(_)) => Err(ErrorCode::UnsupportedType.into()),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(ErrorCode::BodyTooLarge.into())
+            }
+            Err(rejection) => Err(ServiceError::bad(rejection.body_text())),
+        }
+    }
+}
+
+/// What stands behind the question mark.
+#[derive(Debug)]
+pub(super) struct Params<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<RestState> for Params<T> {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &RestState) -> Result<Self, ServiceError> {
+        let query = Query::<T>::try_from_uri(&parts.uri);
+        query.map(|Query(params)| Self(params)).map_err(|rejection| ServiceError::bad(rejection.body_text()))
+    }
+}

@@ -1,0 +1,54 @@
+//! What goes on beside requests: counts are stored, users hear of their limits, files that nobody needs go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use super::Service;
+
+/// How often counts are stored: as much as a crash forgets of them.
+const STORE: Duration = Duration::from_secs(5);
+/// How often files are looked through, at most and at least, seconds.
+const SWEEP_S: (u64, u64) = (1, 60);
+
+impl Service {
+    /// Goes on until `stop`; then everything that was counted is stored. `notices` are users who have used much.
+    pub async fn keep_house(self: Arc<Self>, mut notices: mpsc::Receiver<Arc<str>>, stop: CancellationToken) {
+        let started_ms = (self.now_ms)();
+        let files = self.blobs.config();
+        let sweep_s = (files.unreferenced_s.min(files.upload_expires_s) / 2).clamp(SWEEP_S.0, SWEEP_S.1);
+        let (mut store, mut sweep) = (every(STORE), every(Duration::from_secs(sweep_s)));
+        let mut after = String::new();
+        if let Err(error) = self.tidy_staging().await {
+            tracing::warn!(%error, "what was left of uploads was not looked through");
+        }
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = store.tick() => self.store_counts().await,
+                _ = sweep.tick() => {
+                    if let Err(error) = self.sweep_blobs(started_ms, &mut after).await {
+                        tracing::warn!(%error, "files were not looked through to the end; the next time goes on");
+                    }
+                }
+                Some(user) = notices.recv() => self.tell_limits(&user).await,
+            }
+        }
+        self.store_counts().await;
+    }
+
+    async fn store_counts(&self) {
+        if let Err(error) = self.roster.limits().store().await {
+            tracing::warn!(%error, "counts were not stored; the next time does it");
+        }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,320 @@
+//! Who is in a dialog, and as what.
+//!
+//! Invariants: a dialog of many keeps at least one owner. Only owners make admins and owners, or unmake them. A change is
+//! stored, then known to the core, then live sessions follow it, then those who watch are told.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use konvert_protocol::ErrorCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::dialogs::{dialog_id, no_such_user, user_id};
+use super::live::{dialog_path, member_path};
+use super::page::{self, List, Page};
+use super::view::PersonView;
+use super::{Caller, Service, ServiceError};
+use crate::broker::AccessChange;
+use crate::directory::{DialogKind, Member, MemberRole, Person, Standing};
+
+/// A member, as the others see them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct MemberView {
+    /// Who.
+    pub user: PersonView,
+    /// As what.
+    pub role: MemberRole,
+    /// Since when, milliseconds since 1970.
+    pub joined_ms: u64,
+}
+
+/// Members to be added.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewMembers {
+    /// User ids, at most 100. Those who are members already stay what they are.
+    pub members: Vec<String>,
+    /// As what; absent: member.
+    pub role: Option<MemberRole>,
+}
+
+/// What a member shall be.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RoleChange {
+    /// As what.
+    pub role: MemberRole,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// `next` of the page before.
+    pub cursor: Option<String>,
+    /// Most on this page, 1 to 100; absent: 50.
+    pub limit: Option<u32>,
+}
+
+impl Service {
+    /// One page of a dialog's members, by user id.
+    ///
+    /// # Errors
+    /// `not_found` when the caller is none of them; `bad_request`.
+    pub async fn members(&self, caller: &Caller, id: &str, query: PageQuery) -> Result<Page<MemberView>, ServiceError> {
+        self.seat(caller, id, MemberRole::Reader).await?;
+        let limit = page::limit(query.limit)?;
+        let name = format!("members {id}");
+        let list = List { name: &name, caller: &caller.identity.user };
+        let after: Option<String> = list.after(query.cursor.as_deref())?;
+        let members = self.directory.members(id, after.as_deref().unwrap_or_default(), limit + 1).await?;
+        let hidden = self.hidden_from(caller, members.iter().map(|(_, person)| person)).await?;
+        let page = Page::cut(members, limit, list, |(member, _)| member.user_id.clone());
+        Ok(page.map(|(member, person)| self.member_view(&member, &person, !hidden.contains(&person.id))))
+    }
+
+    /// One member.
+    ///
+    /// # Errors
+    /// `not_found` when the caller or the user is none.
+    pub async fn member(&self, caller: &Caller, id: &str, user: &str) -> Result<MemberView, ServiceError> {
+        self.seat(caller, id, MemberRole::Reader).await?;
+        let kept = self.shelves.one(user_id(user)?, id).await?.ok_or(ErrorCode::NotFound)?;
+        let person = self.directory.people(&[user]).await?.pop().ok_or(ErrorCode::NotFound)?;
+        let hidden = self.hidden_from(caller, [&person].into_iter()).await?;
+        Ok(self.member_view(&kept.member, &person, !hidden.contains(user)))
+    }
+
+    fn member_view(&self, member: &Member, person: &Person, presence: bool) -> MemberView {
+        MemberView { user: self.person_view(person, presence), role: member.role, joined_ms: member.joined_ms }
+    }
+
+    /// Adds members.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden` without the role of an admin, `not_possible` in a direct dialog or a full one.
+    pub async fn add_members(&self, caller: &Caller, id: &str, wanted: NewMembers) -> Result<(), ServiceError> {
+        self.seat(caller, id, MemberRole::Admin).await?;
+        let people = self.others(&caller.identity.user, &wanted.members).await?;
+        let (role, most) = (wanted.role.unwrap_or(MemberRole::Member), self.config.members_max);
+        for person in people {
+            let add = move |now: Standing| match now.user {
+                Some(role) => Ok(Some(role)),
+                None if now.members >= most => Err(full(most)),
+                None => may_make(now.by, role).map(|()| Some(role)),
+            };
+            self.change_member(caller, id, &person.id, add).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes what a member is.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `not_possible` when no owner would be left.
+    pub async fn change_role(
+        &self,
+        caller: &Caller,
+        id: &str,
+        user: &str,
+        role: MemberRole,
+    ) -> Result<MemberView, ServiceError> {
+        self.seat(caller, id, MemberRole::Member).await?;
+        let change = move |now: Standing| {
+            let before = now.user.ok_or(ErrorCode::NotFound)?;
+            may_make(now.by, role)?;
+            may_make(now.by, before)?;
+            keeps_owner(now, Some(role))?;
+            Ok(Some(role))
+        };
+        self.change_member(caller, id, user_id(user)?, change).await?;
+        self.member(caller, id, user).await
+    }
+
+    /// Removes a member; everybody may remove themselves. A direct dialog is put away instead.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `not_possible` when no owner would be left.
+    pub async fn remove_member(&self, caller: &Caller, id: &str, user: &str) -> Result<(), ServiceError> {
+        let me = caller.identity.user.clone();
+        let kept = self.shelves.one(&me, dialog_id(id)?).await?.ok_or(ErrorCode::NotFound)?;
+        if kept.dialog.kind == DialogKind::Direct && user == &*me {
+            return self.put_away(&me, id).await;
+        }
+        if user != &*me {
+            self.seat(caller, id, MemberRole::Admin).await?;
+        }
+        let leaves = user == &*me;
+        let remove = move |now: Standing| {
+            let before = now.user.ok_or(ErrorCode::NotFound)?;
+            if !leaves {
+                may_make(now.by, before)?;
+            }
+            keeps_owner(now, None)?;
+            Ok(None)
+        };
+        self.change_member(caller, id, user_id(user)?, remove).await
+    }
+
+    async fn change_member(
+        &self,
+        caller: &Caller,
+        id: &str,
+        user: &str,
+        decide: impl FnOnce(Standing) -> Result<Option<MemberRole>, ServiceError> + Send,
+    ) -> Result<(), ServiceError> {
+        let by = &*caller.identity.user;
+        let changed = self.directory.change_member(id, by, user, (self.now_ms)(), decide).await;
+        let (before, after) = changed.map_err(|error: ServiceError| match error.code {
+            // The row of the user is gone since it was looked for.
+            ErrorCode::NotFound => no_such_user(),
+            _ => error,
+        })?;
+        match (before, after) {
+            _ if before == after => Ok(()),
+            (None, Some(_)) => self.member_came(id, user).await,
+            (_, Some(_)) => self.member_changed(id, user).await,
+            (_, None) => {
+                if !crate::sabotage::is("keep_members") {
+                    self.reread(id).await;
+                    self.member_gone(id, user).await;
+                }
+                self.tell_member(id, user, None).await;
+                self.tell_members(id).await;
+                Ok(())
+            }
+        }
+    }
+
+    /// After somebody has become a member: what was said before is not unread for them.
+    pub(super) async fn member_came(&self, id: &str, user: &str) -> Result<(), ServiceError> {
+        self.reread(id).await;
+        if let Some(info) = self.broker.find(id)
+            && let Ok(bounds) = self.broker.bounds(info.id)
+            && bounds.last > 0
+        {
+            self.broker.mark_and_wait(&info, &user.into(), bounds.last).await?;
+        }
+        self.access_changed(id, user);
+        self.shelves.refresh(user, id).await;
+        self.member_told(id, user).await
+    }
+
+    /// After somebody has become something else.
+    async fn member_changed(&self, id: &str, user: &str) -> Result<(), ServiceError> {
+        self.reread(id).await;
+        self.access_changed(id, user);
+        self.shelves.refresh(user, id).await;
+        self.member_told(id, user).await
+    }
+
+    async fn member_told(&self, id: &str, user: &str) -> Result<(), ServiceError> {
+        if let (Some(kept), Some(person)) =
+            (self.shelves.one(user, id).await?, self.directory.people(&[user]).await?.pop())
+        {
+            self.webhook_member(id, user, Some(kept.member.role)).await;
+            self.tell_member(id, user, Some((&kept.member, &person))).await;
+        }
+        self.tell_members(id).await;
+        Ok(())
+    }
+
+    /// After somebody has ceased to be a member: their sessions leave, and their list forgets the dialog.
+    pub(super) async fn member_gone(&self, id: &str, user: &str) {
+        self.access_changed(id, user);
+        self.webhook_member(id, user, None).await;
+        self.shelves.refresh(user, id).await;
+        self.tell_gone(user, dialog_path(id));
+    }
+
+    /// Tells everybody in a dialog who watches what a member is now; `None`: a member no more.
+    async fn tell_member(&self, id: &str, user: &str, now: Option<(&Member, &Person)>) {
+        let Ok(watching) = self.watching(id).await else { return };
+        let pairs: Vec<_> = watching.iter().map(|watcher| (user, &**watcher)).collect();
+        // Without an answer nobody learns whether they are there.
+        let hidden = self.directory.blocks(&pairs).await;
+        for watcher in &watching {
+            let hides = |hidden: &HashSet<_>| hidden.contains(&(user.to_owned(), watcher.to_string()));
+            match now {
+                Some((member, person)) => {
+                    let presence = hidden.as_ref().is_ok_and(|hidden| !hides(hidden));
+                    self.tell(watcher, member_path(id, user), &self.member_view(member, person, presence));
+                }
+                None => self.tell_gone(watcher, member_path(id, user)),
+            }
+        }
+    }
+
+    /// Has the roster read a dialog's members again. The change is stored, so nothing may go wrong with telling it any
+    /// more: after a failure nothing is known of the dialog, and whoever asks waits until it is.
+    pub(super) async fn reread(&self, id: &str) {
+        if let Err(error) = self.roster.reload(id).await {
+            tracing::error!(%error, "memberships could not be read after a change");
+        }
+    }
+
+    /// Has the user's live sessions follow what they may do in a dialog now.
+    pub(super) fn access_changed(&self, id: &str, user: &str) {
+        if let Some(room) = self.broker.find(id) {
+            self.broker.access_changed(AccessChange::Member { room, user: Arc::from(user) });
+        }
+    }
+}
+
+/// Whether somebody may make others this, or unmake them.
+fn may_make(by: Option<MemberRole>, role: MemberRole) -> Result<(), ServiceError> {
+    let may = match by {
+        Some(MemberRole::Owner) => true,
+        Some(MemberRole::Admin) => role <= MemberRole::Member,
+        _ => false,
+    };
+    if may { Ok(()) } else { Err(ErrorCode::Forbidden.into()) }
+}
+
+/// Whether an owner is left when the user becomes this.
+fn keeps_owner(now: Standing, after: Option<MemberRole>) -> Result<(), ServiceError> {
+    let is_last = now.user == Some(MemberRole::Owner) && now.owners <= 1 && after != Some(MemberRole::Owner);
+    if !is_last {
+        return Ok(());
+    }
+    let why = "The last owner stays: make somebody else owner first, or delete the dialog.";
+    Err(ServiceError::because(ErrorCode::NotPossible, why))
+}
+
+pub(super) fn full(most: u64) -> ServiceError {
+    ServiceError::because(ErrorCode::NotPossible, format!("The dialog is full: {most} members at most."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_whom_what() {
+        use MemberRole::{Admin, Member, Owner, Reader};
+        for (by, roles) in [
+            (None, vec![]),
+            (Some(Reader), vec![]),
+            (Some(Member), vec![]),
+            (Some(Admin), vec![Reader, Member]),
+            (Some(Owner), vec![Reader, Member, Admin, Owner]),
+        ] {
+            for role in [Reader, Member, Admin, Owner] {
+                assert_eq!(may_make(by, role).is_ok(), roles.contains(&role), "{by:?} {role:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_owner_stays() {
+        use MemberRole::{Member, Owner};
+        let now = |user, owners| Standing { by: None, user, owners, members: 9 };
+        assert!(keeps_owner(now(Some(Owner), 1), None).is_err());
+        assert!(keeps_owner(now(Some(Owner), 1), Some(Member)).is_err());
+        assert!(keeps_owner(now(Some(Owner), 1), Some(Owner)).is_ok());
+        assert!(keeps_owner(now(Some(Owner), 2), None).is_ok());
+        assert!(keeps_owner(now(Some(Member), 1), None).is_ok());
+    }
+}

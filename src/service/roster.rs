@@ -1,0 +1,249 @@
+//! Who is in which dialog and who may not come in any more, in memory, for the core to ask.
+//!
+//! Owns the cache over the directory's memberships, and the revocations. Invariants: after [`Roster::reload`] the answers
+//! are not older than the call; what is not known is never guessed.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use dashmap::{DashMap, DashSet};
+use futures_util::future::BoxFuture;
+use konvert_protocol::ErrorCode;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::config::ServiceConfig;
+use super::limits::{LimitKind, Limits};
+use crate::auth::{Identity, Permission, Permissions};
+use crate::broker;
+use crate::directory::{Directory, DirectoryError, MemberRole};
+
+/// Reloads of the same dialog follow each other; this many of different ones may run at once.
+const RELOAD_LOCKS: usize = 64;
+
+type Roles = Arc<HashMap<Box<str>, MemberRole>>;
+
+/// Dialogs that do not exist, remembered so that asking for them again costs nothing.
+const ABSENT_MAX: usize = 10_000;
+/// Locks of the cache. Few, because one dialog must fit into the part behind one lock.
+const CACHE_SHARDS: usize = 4;
+
+/// An entry weighs as many as are in it, and one for itself.
+#[derive(Debug, Clone)]
+struct ByMembers;
+
+impl Weighter<Box<str>, Roles> for ByMembers {
+    fn weight(&self, _: &Box<str>, roles: &Roles) -> u64 {
+        1 + roles.len() as u64
+    }
+}
+
+/// The cache and the revocations.
+pub struct Roster {
+    directory: Directory,
+    /// Where the directory is asked: shards have other things to do.
+    runtime: Handle,
+    dialogs: Cache<Box<str>, Roles, ByMembers>,
+    absent: Cache<Box<str>, ()>,
+    limits: Arc<Limits>,
+    reloading: [Mutex<()>; RELOAD_LOCKS],
+    hasher: DefaultHashBuilder,
+    /// Users who may not come in.
+    users: DashSet<Box<str>>,
+    /// Devices that were signed out, until the last token of theirs has ended, milliseconds since 1970.
+    devices: DashMap<Box<str>, u64>,
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster").field("dialogs", &self.dialogs.len()).finish_non_exhaustive()
+    }
+}
+
+impl Roster {
+    /// Knows the revocations, and no dialog yet.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    pub async fn new(
+        directory: Directory,
+        runtime: Handle,
+        config: &ServiceConfig,
+        limits: Arc<Limits>,
+    ) -> Result<Arc<Self>, DirectoryError> {
+        let (memberships_max, access_token_ms) = (config.memberships_cached_max, config.access_token_s * 1_000);
+        let (devices, users) = directory.revocations(limits.now_ms().saturating_sub(access_token_ms)).await?;
+        let until = |revoked_ms: u64| revoked_ms.saturating_add(access_token_ms);
+        let options = OptionsBuilder::new()
+            .shards(CACHE_SHARDS)
+            .estimated_items_capacity(memberships_max / 8)
+            .weight_capacity(memberships_max as u64)
+            .build();
+        let options = options.map_err(|error| DirectoryError::Unavailable(error.to_string()))?;
+        Ok(Arc::new(Self {
+            directory,
+            runtime,
+            dialogs: Cache::with_options(
+                options,
+                ByMembers,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
+            absent: Cache::new(ABSENT_MAX),
+            limits,
+            reloading: std::array::from_fn(|_| Mutex::new(())),
+            hasher: DefaultHashBuilder::default(),
+            users: users.into_iter().map(String::into_boxed_str).collect(),
+            devices: devices.into_iter().map(|(id, revoked_ms)| (id.into(), until(revoked_ms))).collect(),
+        }))
+    }
+
+    /// The quotas.
+    pub fn limits(&self) -> &Arc<Limits> {
+        &self.limits
+    }
+
+    /// What somebody is in a dialog: from memory, or from the directory.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    pub async fn role(&self, dialog: &str, user: &str) -> Result<Option<MemberRole>, DirectoryError> {
+        Ok(self.members(dialog).await?.get(user).copied())
+    }
+
+    /// Who is in a dialog, and as what.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    pub async fn members(&self, dialog: &str) -> Result<Roles, DirectoryError> {
+        if let Some(roles) = self.known(dialog) {
+            return Ok(roles);
+        }
+        let _turn = self.turn(dialog).await;
+        match self.known(dialog) {
+            // Read by whoever had the turn before.
+            Some(roles) => Ok(roles),
+            None => self.read(dialog).await,
+        }
+    }
+
+    /// Asks the directory again; call it after every change of a dialog's members.
+    ///
+    /// # Errors
+    /// When the directory does not answer; then nothing is known of the dialog.
+    pub async fn reload(&self, dialog: &str) -> Result<Roles, DirectoryError> {
+        // So that of two reloads the later one wins.
+        let _turn = self.turn(dialog).await;
+        self.read(dialog).await
+    }
+
+    fn known(&self, dialog: &str) -> Option<Roles> {
+        self.dialogs.get(dialog).or_else(|| self.absent.get(dialog).map(|()| Roles::default()))
+    }
+
+    async fn turn(&self, dialog: &str) -> MutexGuard<'_, ()> {
+        let lock = std::hash::BuildHasher::hash_one(&self.hasher, dialog) as usize % RELOAD_LOCKS;
+        self.reloading[lock].lock().await
+    }
+
+    /// Reads who is in a dialog, in one's turn.
+    async fn read(&self, dialog: &str) -> Result<Roles, DirectoryError> {
+        let roles = self.directory.roles(dialog).await.inspect_err(|_| {
+            self.dialogs.remove(dialog);
+            self.absent.remove(dialog);
+        })?;
+        let roles: Roles = Arc::new(roles.into_iter().map(|(user, role)| (user.into(), role)).collect());
+        match roles.is_empty() {
+            true => {
+                self.dialogs.remove(dialog);
+                self.absent.insert(dialog.into(), ());
+            }
+            false => {
+                self.dialogs.insert(dialog.into(), roles.clone());
+                self.absent.remove(dialog);
+            }
+        }
+        Ok(roles)
+    }
+
+    /// A user may not come in any more, or may again.
+    pub fn set_refused(&self, user: &str, refused: bool) {
+        match refused {
+            true => drop(self.users.insert(user.into())),
+            false => drop(self.users.remove(user)),
+        }
+    }
+
+    /// A device was signed out; `until_ms` is when its last token has ended.
+    pub fn revoke(&self, device: &str, until_ms: u64) {
+        self.devices.insert(device.into(), until_ms);
+    }
+
+    /// Forgets devices whose tokens have all ended.
+    pub fn sweep(&self, now_ms: u64) {
+        self.devices.retain(|_, until_ms| *until_ms > now_ms);
+    }
+}
+
+impl broker::Directory for Arc<Roster> {
+    fn allow(&self, dialog: &str, user: &str) -> Option<Permissions> {
+        let roles = self.known(dialog)?;
+        Some(roles.get(user).map(|role| permissions(*role)).unwrap_or_default())
+    }
+
+    fn load(&self, dialog: &str) -> BoxFuture<'static, ()> {
+        let (roster, dialog) = (self.clone(), dialog.to_owned());
+        let loading = self.runtime.spawn(async move {
+            if let Err(error) = roster.members(&dialog).await {
+                tracing::error!(%error, "memberships could not be read");
+            }
+        });
+        Box::pin(async move {
+            // A panic there shows as a dialog that is not loaded.
+            let _ = loading.await;
+        })
+    }
+
+    fn refusal(&self, identity: &Identity) -> Option<ErrorCode> {
+        let is_revoked = identity.device.as_deref().is_some_and(|device| self.devices.contains_key(device));
+        (is_revoked || self.users.contains(&*identity.user)).then_some(ErrorCode::Revoked)
+    }
+
+    fn take_message(&self, identity: &Identity) -> Result<(), u32> {
+        self.limits.take(&identity.user, LimitKind::Messages)
+    }
+
+    fn give_back_message(&self, user: &str) {
+        self.limits.give_back(user, LimitKind::Messages);
+    }
+
+    fn may_name(&self, identity: &Identity, room: &str, blobs: Vec<String>) -> BoxFuture<'static, Option<bool>> {
+        let (directory, identity, now_ms) = (self.directory.clone(), identity.clone(), self.limits.now_ms());
+        let room = room.to_owned();
+        let asking = async move { super::blobs::may_name(&directory, &identity, &room, blobs, now_ms).await };
+        let asking = self.runtime.spawn(asking);
+        Box::pin(async move {
+            match asking.await.ok()? {
+                Ok(may_name) => Some(may_name),
+                Err(error) => {
+                    tracing::error!(%error, "who may read files could not be read");
+                    None
+                }
+            }
+        })
+    }
+}
+
+/// What a role allows in the room.
+pub(super) fn permissions(role: MemberRole) -> Permissions {
+    use Permission::{Moderate, Presence, Publish, Read, Signal};
+    let all: &[Permission] = match role {
+        MemberRole::Reader => &[Read, Presence],
+        MemberRole::Member => &[Read, Publish, Signal, Presence],
+        MemberRole::Admin | MemberRole::Owner => &[Read, Publish, Signal, Presence, Moderate],
+    };
+    all.iter().copied().collect()
+}

@@ -1,0 +1,128 @@
+//! What each user is a member of, in memory: what lists of dialogs are made from.
+//!
+//! Owns the cache of memberships with their dialogs, by user. Knows nothing of messages: what is unread and when
+//! something was last said is the journal's and is asked for at each look. Invariant: after [`Shelves::refresh`] a look
+//! is not older than the call.
+
+use std::fmt;
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Weighter};
+use tokio::sync::Mutex;
+
+use crate::broker::Broker;
+use crate::directory::{Dialog, Directory, DirectoryError, Member};
+use crate::journal::RoomId;
+
+/// Reads for the same user follow each other; this many of different ones may run at once.
+const TURNS: usize = 64;
+
+/// A dialog as one member keeps it.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub dialog: Dialog,
+    pub member: Member,
+    /// Its room; `None` if the journal does not have it, which a restored backup can bring about.
+    pub room: Option<RoomId>,
+}
+
+impl Kept {
+    /// The other one of a direct dialog.
+    pub fn other(&self) -> Option<&str> {
+        let (a, b) = self.dialog.pair.as_ref()?;
+        Some(if *a == self.member.user_id { b } else { a })
+    }
+}
+
+/// Everything that a user is a member of, in no order.
+pub(super) type Shelf = Arc<Vec<Arc<Kept>>>;
+
+/// A shelf weighs as many dialogs as are on it, and one for itself.
+#[derive(Debug, Clone)]
+struct ByDialogs;
+
+impl Weighter<Box<str>, Shelf> for ByDialogs {
+    fn weight(&self, _: &Box<str>, shelf: &Shelf) -> u64 {
+        1 + shelf.len() as u64
+    }
+}
+
+/// See the head of the file.
+pub(super) struct Shelves {
+    directory: Directory,
+    broker: Broker,
+    users: Cache<Box<str>, Shelf, ByDialogs>,
+    turns: [Mutex<()>; TURNS],
+    hasher: DefaultHashBuilder,
+}
+
+impl fmt::Debug for Shelves {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shelves").field("users", &self.users.len()).finish_non_exhaustive()
+    }
+}
+
+impl Shelves {
+    /// Keeps about `memberships_max` memberships, those of the users who looked last.
+    pub fn new(directory: Directory, broker: Broker, memberships_max: usize) -> Self {
+        Self {
+            directory,
+            broker,
+            users: Cache::with_weighter(memberships_max / 32, memberships_max as u64, ByDialogs),
+            turns: std::array::from_fn(|_| Mutex::new(())),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    /// What a user is a member of.
+    pub async fn of(&self, user: &str) -> Result<Shelf, DirectoryError> {
+        if let Some(shelf) = self.users.get(user) {
+            return Ok(shelf);
+        }
+        let _turn = self.turn(user).await;
+        if let Some(shelf) = self.users.get(user) {
+            return Ok(shelf);
+        }
+        let rows = self.directory.dialogs_of(user).await?;
+        let shelf: Shelf = Arc::new(rows.into_iter().map(|row| self.kept(row)).collect());
+        self.users.insert(user.into(), shelf.clone());
+        Ok(shelf)
+    }
+
+    /// A dialog as a user keeps it, as it is in the directory now; `None` if they are no member.
+    pub async fn one(&self, user: &str, dialog: &str) -> Result<Option<Arc<Kept>>, DirectoryError> {
+        Ok(self.some(&[user], dialog).await?.pop())
+    }
+
+    /// A dialog as those of these users keep it who are members.
+    pub async fn some(&self, users: &[&str], dialog: &str) -> Result<Vec<Arc<Kept>>, DirectoryError> {
+        let rows = self.directory.dialog_for(dialog, users).await?;
+        Ok(rows.into_iter().map(|row| self.kept(row)).collect())
+    }
+
+    /// Reads one dialog of a user again, if anything of theirs is in memory; call it after every change.
+    pub async fn refresh(&self, user: &str, dialog: &str) {
+        if !self.users.contains_key(user) {
+            return;
+        }
+        let _turn = self.turn(user).await;
+        let Some(shelf) = self.users.get(user) else { return };
+        let Ok(now) = self.one(user, dialog).await else {
+            // It is read whole at the next look.
+            self.users.remove(user);
+            return;
+        };
+        let others = shelf.iter().filter(|kept| kept.dialog.id != dialog).cloned();
+        self.users.insert(user.into(), Arc::new(others.chain(now).collect()));
+    }
+
+    async fn turn(&self, user: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turns[std::hash::BuildHasher::hash_one(&self.hasher, user) as usize % TURNS].lock().await
+    }
+
+    fn kept(&self, (dialog, member): (Dialog, Member)) -> Arc<Kept> {
+        let room = self.broker.find(&dialog.id).map(|info| info.id);
+        Arc::new(Kept { dialog, member, room })
+    }
+}

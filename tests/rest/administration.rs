@@ -1,0 +1,184 @@
+//! What administrators may, what others may not, and how the first of them comes to be.
+
+use serde_json::{Value, json};
+
+use crate::api::{Api, PASSWORD};
+use crate::server::{Server, Setup};
+
+/// The names of what was recorded, the newest first.
+async fn actions(administrator: &Api) -> Vec<String> {
+    let page = administrator.get("/api/admin/audit?limit=100").await.ok();
+    let entries = page["items"].as_array().expect("a list");
+    let text = page.to_string();
+    assert!(!text.contains(PASSWORD) && !text.contains("$argon2") && !text.contains("krt."), "{text}");
+    entries.iter().map(|entry| entry["action"].as_str().expect("a word").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn the_first_administrator_comes_by_a_code_that_works_once() {
+    let mut server = Server::start().await;
+    let anybody = Api::new(&server);
+    let old_code = server.first_administrator().expect("a code").to_owned();
+    let how = anybody.get(&format!("/api/auth/first-administrator?code={old_code}")).await;
+    assert_eq!(how.status, 200);
+    let body = |code: &str, login: &str| json!({"code": code, "login": login, "password": PASSWORD, "name": "Root"});
+    anybody.post("/api/auth/first-administrator", body("guess", "root")).await.refused(403, "forbidden");
+
+    assert_eq!(server.terminate().await, Some(0));
+    server.start_again().await;
+    let anybody = Api::new(&server);
+    let code = server.first_administrator().expect("another code").to_owned();
+    assert_ne!(code, old_code);
+    anybody.post("/api/auth/first-administrator", body(&old_code, "root")).await.refused(403, "forbidden");
+    // All at once: one becomes it.
+    let all = (0..8).map(|n| {
+        let (anybody, body) = (anybody.clone(), body(&code, &format!("root-{n}")));
+        tokio::spawn(async move { anybody.post("/api/auth/first-administrator", body).await })
+    });
+    let mut made = Vec::new();
+    for one in all.collect::<Vec<_>>() {
+        let answer = one.await.expect("an answer");
+        match answer.status.as_u16() {
+            201 => made.push(answer),
+            _ => drop(answer.refused(403, "forbidden")),
+        }
+    }
+    assert_eq!(made.len(), 1);
+    let root = anybody.signed_in(&made[0].body);
+    assert_eq!(root.get("/api/auth/me").await.ok()["role"], "administrator");
+    assert!(actions(&root).await.contains(&"first_administrator".to_owned()));
+
+    assert_eq!(server.terminate().await, Some(0));
+    server.start_again().await;
+    assert_eq!(server.first_administrator(), None, "there is one");
+}
+
+#[tokio::test]
+async fn administrators_look_up_and_change_users() {
+    let server = Server::start().await;
+    let root = Api::administrator(&server).await;
+    let anna = Api::sign_up(&server, "anna").await;
+    let mut boris = Api::sign_up(&server, "boris").await;
+    let user = |api: &Api| format!("/api/admin/users/{}", api.user);
+
+    for (path, patch) in [
+        ("/api/admin/users", None),
+        ("/api/admin/audit", None),
+        (&*user(&anna), Some(json!({"role": "administrator"}))),
+    ] {
+        let answer = match patch {
+            None => anna.get(path).await,
+            Some(patch) => anna.patch(path, patch).await,
+        };
+        answer.refused(403, "forbidden");
+    }
+    assert_eq!(anna.get("/api/auth/me").await.ok()["role"], "user");
+
+    // In pages of one, newest first, each user once.
+    let (mut seen, mut path) = (Vec::new(), "/api/admin/users?limit=1".to_owned());
+    loop {
+        let page = root.get(&path).await.ok();
+        seen.extend(page["items"].as_array().expect("a list").iter().map(|user| user["login"].clone()));
+        let Some(next) = page["next"].as_str() else { break };
+        anna.get(&format!("/api/admin/users?cursor={next}")).await.refused(403, "forbidden");
+        root.get(&format!("/api/admin/audit?cursor={next}")).await.refused(400, "bad_request");
+        root.get(&format!("/api/admin/users?query=x&cursor={next}")).await.refused(400, "bad_request");
+        path = format!("/api/admin/users?limit=1&cursor={next}");
+    }
+    assert_eq!(seen, ["boris", "anna", "root"]);
+    for (query, want) in [("BOR", 1), ("o", 2), ("%25", 0), ("_", 0), (anna.user.as_str(), 1), ("'%20OR%201=1%20--", 0)]
+    {
+        let page = root.get(&format!("/api/admin/users?query={query}")).await.ok();
+        assert_eq!(page["items"].as_array().expect("a list").len(), want, "{query}");
+    }
+
+    // Another password, and the old sign-ins have ended.
+    root.put(&format!("{}/password", user(&boris)), json!({"password": "12345678"}))
+        .await
+        .refused(422, "weak_password");
+    boris.get("/api/auth/me").await.ok();
+    let new = "granite-69-lantern-oboe";
+    root.put(&format!("{}/password", user(&boris)), json!({"password": new})).await.ok();
+    boris.get("/api/auth/me").await.refused(401, "revoked");
+    let old = json!({"login": "boris", "password": PASSWORD});
+    boris.post("/api/auth/sign-in", old).await.refused(401, "wrong_credentials");
+    let answer = boris.post("/api/auth/sign-in", json!({"login": "boris", "password": new})).await.ok();
+    boris = boris.signed_in(&answer);
+
+    // Blocked, and let in again.
+    root.patch(&user(&boris), json!({"state": "blocked"})).await.ok();
+    boris.get("/api/auth/me").await.refused(401, "revoked");
+    boris.post("/api/auth/refresh", json!({"refresh_token": boris.refresh_token})).await.refused(401, "revoked");
+    boris.post("/api/auth/sign-in", json!({"login": "boris", "password": new})).await.refused(401, "revoked");
+    root.patch(&user(&boris), json!({"state": "active"})).await.ok();
+    boris.get("/api/auth/me").await.ok();
+
+    // The last administrator stays one who can come in.
+    let me = user(&root);
+    for patch in [json!({"role": "user"}), json!({"state": "blocked"})] {
+        root.patch(&me, patch).await.refused(409, "not_possible");
+    }
+    let leave = json!({"password": PASSWORD});
+    root.ask(reqwest::Method::DELETE, "/api/auth/me", Some(leave.clone())).await.refused(409, "not_possible");
+    root.patch(&user(&anna), json!({"role": "administrator"})).await.ok();
+    root.patch(&me, json!({"role": "operator"})).await.ok();
+    root.get("/api/admin/users").await.refused(403, "forbidden");
+    anna.get("/api/admin/users").await.ok();
+
+    let actions = actions(&anna).await;
+    for action in ["sign_up", "sign_in", "sign_in_failed", "password_reset", "blocked", "unblocked", "role_changed"] {
+        assert!(actions.iter().any(|one| one == action), "{action} is not in {actions:?}");
+    }
+    for (body, name) in [
+        (json!({"state": "deleted"}), "bad_request"),
+        (json!({"role": "emperor"}), "bad_request"),
+        (json!({"login": "x"}), "bad_request"),
+        (json!([]), "bad_request"),
+    ] {
+        anna.patch(&me, body).await.refused(400, name);
+    }
+    for id in ["acc-nobody", "%00", "..%2f", "x'--"] {
+        anna.get(&format!("/api/admin/users/{id}")).await.refused(404, "not_found");
+        anna.patch(&format!("/api/admin/users/{id}"), json!({"role": "user"})).await.refused(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn sign_up_can_be_closed() {
+    let server = Setup::default().set("service.sign_up", "closed").start().await;
+    let body = json!({"login": "anna", "password": PASSWORD, "name": "Anna"});
+    Api::new(&server).post("/api/auth/sign-up", body).await.refused(403, "forbidden");
+    let root = Api::administrator(&server).await;
+    assert_eq!(root.get("/api/auth/me").await.ok()["role"], "administrator");
+}
+
+#[tokio::test]
+async fn a_deleted_account_leaves_an_id() {
+    let server = Server::start().await;
+    let root = Api::administrator(&server).await;
+    let anna = Api::sign_up(&server, "anna").await;
+    let boris = Api::sign_up(&server, "boris").await;
+    anna.patch("/api/auth/me", json!({"email": "anna@chat.example", "about": "about anna"})).await.ok();
+    let group = json!({"kind": "group", "title": "group", "members": [boris.user]});
+    let dialog = anna.post("/api/dialogs", group).await.ok();
+    let members = format!("/api/dialogs/{}/members", dialog["id"].as_str().expect("an id"));
+
+    let wrong = json!({"password": "wrong"});
+    anna.ask(reqwest::Method::DELETE, "/api/auth/me", Some(wrong)).await.refused(401, "wrong_credentials");
+    anna.get("/api/auth/me").await.ok();
+    let leave = json!({"password": PASSWORD});
+    anna.ask(reqwest::Method::DELETE, "/api/auth/me", Some(leave)).await.ok();
+
+    anna.get("/api/auth/me").await.refused(401, "revoked");
+    anna.post("/api/auth/refresh", json!({"refresh_token": anna.refresh_token})).await.refused(401, "revoked");
+    let left = root.get(&format!("/api/admin/users/{}", anna.user)).await.ok();
+    let empty = json!({"id": anna.user, "login": Value::Null, "name": "", "email": Value::Null, "about": "",
+        "avatar": Value::Null, "role": "user", "state": "deleted", "origin": "account", "created_ms": left["created_ms"]});
+    assert_eq!(left, empty);
+    let members = boris.get(&members).await.ok();
+    let members = members["items"].as_array().expect("a list");
+    assert_eq!(members.len(), 1, "{members:?}");
+    assert_eq!(members[0]["role"], "owner", "whoever stays inherits: {members:?}");
+    // The login is free again, and its new owner is somebody else.
+    assert_ne!(Api::sign_up(&server, "anna").await.user, anna.user);
+}

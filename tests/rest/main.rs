@@ -1,0 +1,32 @@
+//! Black-box tests of everything over HTTP: the real binary, real sockets, a real database.
+//!
+//! They run on SQLite; with `KONVERT_TEST_DATABASE=postgres` the same tests run on a PostgreSQL that the harness starts.
+
+mod accounts;
+mod administration;
+mod api;
+mod blobs;
+#[path = "../support/broken.rs"]
+mod broken;
+mod contacts;
+mod counts;
+mod dialogs;
+mod files;
+mod foreign;
+mod limits;
+#[path = "../contract/link.rs"]
+mod link;
+mod live;
+mod matrix;
+mod openapi;
+mod postgres;
+mod programs;
+mod receiver;
+mod refused;
+mod script;
+#[path = "../support/server.rs"]
+mod server;
+mod uploads;
+#[path = "../contract/user.rs"]
+mod user;
+mod webhooks;
