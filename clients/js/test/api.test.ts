@@ -34,6 +34,25 @@ describe("api", () => {
     expect(seen.slice(3).map((line) => line.split(" ")[0])).toEqual(["PUT", "PATCH", "DELETE"]);
   });
 
+  test("a late refusal of the token before does not cost the new one", async () => {
+    let tokens = 0;
+    const many = new Konvert(front.url, { connect: false, getToken: () => `token${++tokens}` });
+    const late: (() => void)[] = [];
+    front.rest = (request, _, response) => {
+      if (request.headers.authorization !== "Bearer token1") return response.writeHead(200).end("{}");
+      const refuse = () => response.writeHead(401).end();
+      // Both are on their way with the same token; the second is refused only when the first has its new one.
+      if (request.url === "/api/late") late.push(refuse);
+      else refuse();
+    };
+    const second = many.api.get("/api/late");
+    await many.api.get("/api/first");
+    for (const refuse of late) refuse();
+    await second;
+    expect(tokens).toBe(2);
+    await many.close();
+  });
+
   test("problems are typed errors; an empty answer is nothing; abort ends it", async () => {
     front.rest = (request, _, response) => {
       if (request.method === "DELETE") return response.writeHead(204).end();

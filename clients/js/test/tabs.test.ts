@@ -164,6 +164,60 @@ test("a lost connection is lost for all, and all come back over one", async () =
   for (const { konvert } of pages) expect(konvert.state).toMatchObject({ name: "closed", reason: { name: "revoked" } });
 });
 
+test("a way that never answers is left for the next one", async () => {
+  const asked: string[] = [];
+  const tab = browser.tab();
+  const konvert = new Konvert("http://server", {
+    token: "me",
+    platform: {
+      ...server.platform,
+      random: seeded(1),
+      fetch: (url, { signal }) => {
+        asked.push(new URL(url).pathname);
+        return new Promise((_, reject) => (signal as AbortSignal).addEventListener("abort", () => reject(new Error("aborted"))));
+      },
+    },
+    transports: ["sse", "poll"],
+    transport: shareTabs({ key: "me", locks: tab.locks, bus: tab.bus }),
+  });
+  opened.push(konvert);
+  await pass(60_000);
+  expect(asked.slice(0, 2)).toEqual(["/api/sse", "/api/poll"]);
+});
+
+test("every tab knows when its token ends, also one that came later", async () => {
+  server.faults.onSay = (frames) =>
+    frames.map((frame) =>
+      frame.type === "connected" ? { ...frame, value: { ...frame.value, timeMs: 5_000_000, tokenExpiresMs: 5_600_000 } } : frame,
+    );
+  const asked: string[] = [];
+  const pages = [1, 2].map((n) => {
+    const tab = browser.tab();
+    const konvert = new Konvert("http://server", {
+      getToken: ({ reason }) => {
+        asked.push(`${n} ${reason}`);
+        return "me";
+      },
+      platform: { ...server.platform, random: seeded(n), fetch: async () => ({ ok: true, text: async () => "" }) as never },
+      connect: false,
+      transports: ["websocket"],
+      transport: shareTabs({ key: "me", locks: tab.locks, bus: tab.bus }),
+    });
+    opened.push(konvert);
+    return konvert;
+  });
+  for (const konvert of pages) {
+    konvert.connect();
+    await pass(100_000);
+  }
+  for (const konvert of pages) await konvert.api.get("/x");
+  expect(asked).toEqual(["1 connect", "2 connect"]);
+  // 600 s after the first has connected, by the server's clock.
+  await pass(400_000);
+  for (const konvert of pages) await konvert.api.get("/x");
+  expect(asked).toEqual(["1 connect", "2 connect", "1 connect", "2 connect"]);
+});
+
 test("a tab of another user is not let in on this one's connection", async () => {
   const claims = (sub: string) => `x.${btoa(JSON.stringify({ sub }))}.x`;
   const a = openTab(1, claims("alice"));

@@ -76,11 +76,11 @@ export class Api {
 
   /** A request with our token and a body as it is; fails unless the status says success. For what is not JSON. */
   async raw(method: string, path: string, headers: Record<string, string>, body: unknown, signal?: Abort): Promise<ResponseLike> {
-    const first = await this.#send(method, path, headers, body, signal);
+    const [first, token] = await this.#send(method, path, headers, body, signal);
     if (first.ok) return first;
     if (first.status === 401 && this.#tokens.canAsk) {
-      this.#tokens.refused();
-      const second = await this.#send(method, path, headers, body, signal);
+      this.#tokens.refused(token);
+      const [second] = await this.#send(method, path, headers, body, signal);
       if (second.ok) return second;
       throw await problemOf(second);
     }
@@ -102,19 +102,20 @@ export class Api {
     }
   }
 
-  async #send(method: string, path: string, headers: Record<string, string>, body: unknown, signal?: Abort): Promise<ResponseLike> {
+  async #send(method: string, path: string, headers: Record<string, string>, body: unknown, signal?: Abort): Promise<[ResponseLike, string | null]> {
     const { fetch, now } = this.#platform;
     if (!fetch) throw sdkError("http", "there is no fetch here");
     if (signal?.aborted) throw sdkError("aborted");
     const token = await this.#tokens.current(now());
     const authorized = token ? { ...headers, authorization: `Bearer ${token}` } : headers;
     try {
-      return await fetch(this.#url + path, {
+      const response = await fetch(this.#url + path, {
         method,
         headers: authorized,
         ...(body === undefined ? {} : { body }),
         ...(signal ? { signal } : {}),
       });
+      return [response, token];
     } catch (error) {
       throw signal?.aborted ? sdkError("aborted") : sdkError("http", String(error), true);
     }

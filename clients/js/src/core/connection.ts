@@ -44,6 +44,8 @@ export class Connection {
   readonly #events: ConnectionEvents;
   #state: ConnectionState = { name: "closed", reason: reasonOf(CLOSE.closed_by_app) };
   #link: Link | null = null;
+  /** What the link, or the one before, is held by. */
+  #token: string | null = null;
   #attempt = 0;
   #refusals = 0;
   /** Counts attempts, so that what was awaited for an earlier one is dropped. */
@@ -113,6 +115,7 @@ export class Connection {
     }
     if (round !== this.#round) return;
     if (token === null) return this.stop(reasonOf(CLOSE.signed_out, "", this.#error));
+    this.#token = token;
     this.#open(token, round);
   }
 
@@ -154,6 +157,7 @@ export class Connection {
     this.#refusals = 0;
     // The server's clock counts: ours may be wrong.
     const lifeMs = value.tokenExpiresMs && value.timeMs ? value.tokenExpiresMs - value.timeMs : 0;
+    if (value.token) this.#token = value.token;
     this.#tokens.keep(value.token, lifeMs && this.#platform.now() + lifeMs);
     link.established(value.heartbeatMs || 25_000, value.limits);
     this.#cancel = this.#platform.after(GOOD_MS, () => {
@@ -168,7 +172,7 @@ export class Connection {
     this.#adviceMs = error.retryAfterMs;
     const aboutToken = error.code >= 200 && error.code < 300;
     if (!aboutToken) return link.close(error.temporary ? CLOSE.network : 4401, error.message);
-    this.#tokens.refused();
+    this.#tokens.refused(this.#token);
     // The first refusal asks for another token; a new one that is refused as well will not get better.
     const again = this.#tokens.canRenew && ++this.#refusals < 2;
     link.close(again ? CLOSE.network : CLOSE.token_refused, error.message);
@@ -189,8 +193,11 @@ export class Connection {
       if (token === null) return this.stop(reasonOf(CLOSE.signed_out));
       link.command("refresh", { token }, (reply) => {
         // When it is of no use the connection ends with 4003, and the next attempt asks for another.
-        if (reply?.type === "error") this.#tokens.refused();
-        else if (reply) this.#tokens.keep("", 0);
+        if (reply?.type === "error") this.#tokens.refused(token);
+        else if (reply) {
+          this.#token = token;
+          this.#tokens.keep("", 0);
+        }
       });
     } catch {
       // Asked again when the connection ends with 4003.
@@ -201,9 +208,9 @@ export class Connection {
     this.#round++;
     this.#link = null;
     this.#cancel();
-    if (code === 4003) this.#tokens.refused();
+    if (code === 4003) this.#tokens.refused(this.#token);
     if (code === 4401 && !this.#error && this.#tokens.canRenew && ++this.#refusals < 2) {
-      this.#tokens.refused();
+      this.#tokens.refused(this.#token);
       code = CLOSE.network;
     }
     const reason = reasonOf(code, message, this.#error);

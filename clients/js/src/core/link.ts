@@ -13,7 +13,7 @@ const ANSWER_MS = 20_000;
 /** Patience after waking up or going online: somebody is looking. */
 const WAKE_MS = 5_000;
 /** A handshake that never ends looks the same as a silent server. */
-const HANDSHAKE_MS = 10_000;
+export const HANDSHAKE_MS = 10_000;
 /** A timer that comes this much too late tells of a device that slept. */
 const SLEPT_MS = 4_000;
 const COMMANDS_MAX = 4_096;

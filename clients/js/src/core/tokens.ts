@@ -75,8 +75,9 @@ export class Tokens {
     this.#isRefused = false;
   }
 
-  /** The server does not take it. */
-  refused(): void {
+  /** The server does not take a token; one that was replaced meanwhile says nothing of the one held now. */
+  refused(token: string | null): void {
+    if (token !== this.#held) return;
     this.#held = null;
     this.#isRefused = true;
   }

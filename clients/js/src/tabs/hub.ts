@@ -4,7 +4,7 @@
 // the promises of a server towards it. Invariant: when the link ends every tab hears so with the same code, and
 // resumes from its own positions: nothing of a tab is kept here that it could lose.
 import { KonvertError } from "../core/errors.js";
-import { Link, type Reply } from "../core/link.js";
+import { HANDSHAKE_MS, Link, type Reply } from "../core/link.js";
 import { toText } from "../core/message.js";
 import type { Platform } from "../core/platform.js";
 import type { Transport } from "../core/transport.js";
@@ -27,6 +27,7 @@ export class Hub {
   #knocking = new Map<Port, number>();
   #link: Link | null = null;
   #connected: Connected | null = null;
+  #connectedAtMs = 0;
   readonly #rooms = new Map<string, HubRoom>();
 
   constructor(transport: Transport, platform: Platform) {
@@ -106,7 +107,8 @@ export class Hub {
     }
     this.#ports.add(port);
     // Rooms are asked for one by one: most of them are answered from here.
-    port.say({ id, type: "connected", value: { ...connected, timeMs: 0, rooms: [] } });
+    const timeMs = connected.timeMs && connected.timeMs + this.#platform.now() - this.#connectedAtMs;
+    port.say({ id, type: "connected", value: { ...connected, timeMs, rooms: [] } });
   }
 
   #open(connect: Connect): void {
@@ -121,7 +123,8 @@ export class Hub {
   #make(connect: Connect): Link {
     const { rooms: _rooms, ...who } = connect;
     const link: Link = new Link(this.#transport, this.#platform, {
-      onOpen: () => link.command("connect", who, (reply) => this.#answered(link, reply)),
+      // Shorter than the patience of the tabs: a way that leads nowhere must be found out here, where the next is taken.
+      onOpen: () => link.command("connect", who, (reply) => this.#answered(link, reply), HANDSHAKE_MS),
       onPush: (push) => this.#push(push),
       onProven: () => {},
       onClose: (code, reason) => this.#ended(code, reason),
@@ -141,6 +144,7 @@ export class Hub {
     const { value } = reply;
     link.established(value.heartbeatMs, value.limits);
     this.#connected = value;
+    this.#connectedAtMs = this.#platform.now();
     for (const [port, id] of knocking) {
       this.#ports.add(port);
       port.say({ id, type: "connected", value: { ...value, rooms: [] } });
