@@ -25,6 +25,9 @@ export default defineConfig({
   },
   projects: [
     { name: "stories", testDir: "stories", testMatch: "*.story.ts" },
+    { name: "controls", testDir: "controls", testMatch: "*.control.ts" },
     { name: "measured", testDir: "measured", testMatch: "*.measured.ts", fullyParallel: false },
+    // Takes the pictures of the documentation; tests nothing.
+    { name: "pictures", testDir: "../scripts", testMatch: "pictures.ts" },
   ],
 });

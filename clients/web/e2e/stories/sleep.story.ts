@@ -49,8 +49,8 @@ test("two tabs wake up at once, and neither is signed out", async ({ stage }) =>
   for (const tab of tabs) await tab.isOffline();
   stage.server.moveClock(HOUR_S);
   await Promise.all([boris.signInAgain(), anna.account.signInAgain()]);
-  anna.network.restore();
   await anna.context.clock.fastForward(HOUR_S * 1000);
+  anna.network.restore();
   for (const tab of tabs) await tab.isOnline();
   await boris.say(dialog, "for both");
   for (const tab of tabs) await expect(tab.message("for both")).toHaveCount(1);

@@ -84,7 +84,7 @@ export class Account {
 
   async say(dialog: string, text: string, more: object = {}): Promise<number> {
     const path = `/api/dialogs/${encodeURIComponent(dialog)}/messages`;
-    return (await this.ask<{ offset: number }>("POST", path, { text, ...more })).offset;
+    return (await this.ask<{ position: { offset: number } }>("POST", path, { text, ...more })).position.offset;
   }
 
   /** Everything that was ever said in a dialog, in order. */
@@ -110,6 +110,12 @@ async function ask<T>(server: Server, method: string, path: string, token: strin
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await answer.text();
+  if (answer.status === 429) {
+    // As every good client: when told, and the same again.
+    const { retry_after_ms } = JSON.parse(text) as { retry_after_ms: number };
+    await new Promise((resolve) => setTimeout(resolve, retry_after_ms));
+    return ask(server, method, path, token, body);
+  }
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
   return (text ? JSON.parse(text) : undefined) as T;
 }

@@ -83,7 +83,8 @@ export class App {
   /** One look: every message in the page at this moment, from top to bottom. */
   look(): Promise<Shown[]> {
     return this.log.evaluate((log) =>
-      [...log.querySelectorAll<HTMLElement>("[data-message-id]")].map((item) => ({
+      // What is there and cannot be seen is not shown.
+      [...log.querySelectorAll<HTMLElement>("[data-message-id]")].filter((item) => item.checkVisibility() && item.offsetHeight > 0).map((item) => ({
         id: item.dataset.messageId ?? "",
         text: item.querySelector("[data-part=text]")?.textContent ?? "",
         ...(item.dataset.offset ? { offset: Number(item.dataset.offset) } : {}),

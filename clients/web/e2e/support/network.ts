@@ -39,6 +39,7 @@ export class Network {
   readonly requests: Passed[] = [];
 
   readonly #server: Server;
+  readonly #dist: string | undefined;
   readonly #outer: TcpServer;
   readonly #inner: HttpServer;
   /** Connections to the server are kept, as a proxy does; each belongs to one request at a time. */
@@ -49,16 +50,18 @@ export class Network {
   #isDeaf = false;
   #port = 0;
 
-  private constructor(server: Server) {
+  private constructor(server: Server, dist: string | undefined) {
     this.#server = server;
+    this.#dist = dist;
     this.#inner = createServer((from, to) => this.#pass(from, to));
     this.#inner.on("upgrade", (from, socket: Socket, head) => this.#upgrade(from, socket, head));
     this.#inner.keepAliveTimeout = 0;
     this.#outer = createTcpServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
-  static async before(server: Server): Promise<Network> {
-    const network = new Network(server);
+  /** @param dist a build of the app to serve in place of the server's own */
+  static async before(server: Server, dist = APP_DIST): Promise<Network> {
+    const network = new Network(server, dist);
     await new Promise<void>((resolve) => network.#inner.listen(0, "127.0.0.1", resolve));
     await new Promise<void>((resolve) => network.#outer.listen(0, "127.0.0.1", resolve));
     network.#port = (network.#outer.address() as AddressInfo).port;
@@ -147,8 +150,8 @@ export class Network {
       to.writeHead(502, { "content-type": "text/plain" }).end("This proxy lets no stream through.");
       return;
     }
-    if (APP_DIST && !path.startsWith("/api") && !path.startsWith("/ws") && from.method !== "POST") {
-      void this.#serveApp(APP_DIST, path, to).then(note);
+    if (this.#dist && !path.startsWith("/api") && !path.startsWith("/ws") && from.method !== "POST") {
+      void this.#serveApp(this.#dist, path, to).then(note);
       return;
     }
     const onward = request(
@@ -217,7 +220,7 @@ export class Network {
     }
     const kept = ["content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy", "permissions-policy"];
     const headers = kept.flatMap((name) => (own.headers.has(name) ? [[name, own.headers.get(name) ?? ""]] : []));
-    const type = TYPES[extname(isFile ? wanted : ".html")] ?? "application/octet-stream";
+    const type = TYPES[isFile ? extname(wanted) : ".html"] ?? "application/octet-stream";
     to.writeHead(200, { ...Object.fromEntries(headers), "content-type": type, "cache-control": "no-cache" });
     to.end(readFileSync(isFile ? file : join(dist, "index.html")));
     return 200;

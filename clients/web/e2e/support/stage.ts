@@ -2,6 +2,7 @@
 //
 // Owns all of it and clears it away, also after a failure. Invariant: a story that ends well ends without an error in
 // any console, without a violation of the content policy, and without a moment at which a list was wrong.
+import { writeFileSync } from "node:fs";
 import { type BrowserContext, type BrowserContextOptions, test as base, expect } from "@playwright/test";
 import { Account } from "./api.ts";
 import { App } from "./app.ts";
@@ -65,6 +66,8 @@ export class Stage {
   readonly problems: string[] = [];
   /** Complaints that belong to the story. */
   readonly expected: RegExp[] = [];
+  /** A build of the app that everybody gets in place of the server's own. */
+  dist: string | undefined = process.env.APP_DIST;
   readonly #contextOf: (options: BrowserContextOptions) => Promise<BrowserContext>;
   readonly #networks: Network[] = [];
   #logins = 0;
@@ -81,7 +84,7 @@ export class Stage {
 
   /** A browser with nobody in it. */
   async visitor(looks: Looks = {}): Promise<{ context: BrowserContext; network: Network; app: App }> {
-    const network = await Network.before(this.server);
+    const network = await Network.before(this.server, this.dist);
     this.#networks.push(network);
     const context = await this.browser(looks);
     const app = new App(await context.newPage(), () => network.url);
@@ -92,7 +95,7 @@ export class Stage {
   /** Somebody with an account and a browser. */
   async person(name: string, looks: Looks = {}): Promise<Person> {
     const account = await this.account(name);
-    const network = await Network.before(this.server);
+    const network = await Network.before(this.server, this.dist);
     this.#networks.push(network);
     return new Person(account, network, await this.browser(looks), this);
   }
@@ -156,8 +159,8 @@ export const test = base.extend<{ settings: Settings; hasMovableClock: boolean; 
       if (info.status === "passed") expect(await stage.troubles(), "troubles beside the story").toEqual([]);
     } finally {
       if (info.status !== "passed") {
-        await info.attach("server", { body: server.said });
-        await info.attach("problems", { body: stage.problems.join("\n") });
+        writeFileSync(info.outputPath("server.txt"), server.said);
+        if (stage.problems.length) console.log(`${info.title}, in the console:\n${stage.problems.join("\n")}`);
         for (const [i, { page }] of stage.tabs.entries()) {
           if (!page.isClosed()) await page.screenshot({ path: info.outputPath(`tab-${i}.png`) }).catch(() => {});
         }
