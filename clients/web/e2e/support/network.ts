@@ -35,6 +35,8 @@ export class Network {
   webSockets: "open" | "refused" | "silent" = "open";
   /** What it does with streams: `held` keeps an answer back until it is complete, as some proxies do. */
   streams: "open" | "refused" | "held" = "open";
+  /** Changes the texts of the app's files on their way, as another version of the app would differ. */
+  alter: ((path: string, body: string) => string) | null = null;
   /** Every request over HTTP since the beginning, handshakes included. */
   readonly requests: Passed[] = [];
 
@@ -155,10 +157,18 @@ export class Network {
       return;
     }
     const onward = request(
-      { port: this.#server.port, host: "127.0.0.1", method: from.method, path, headers: from.headers, agent: this.#agent },
+      { port: this.#server.port, host: "127.0.0.1", method: from.method, path, headers: this.#onward(from), agent: this.#agent },
       (answer) => {
         note(answer.statusCode ?? 0);
-        if (isStream && this.streams === "held") {
+        const { alter } = this;
+        if (alter && /^text\/html/.test(answer.headers["content-type"] ?? "")) {
+          const kept: Buffer[] = [];
+          answer.on("data", (bytes: Buffer) => kept.push(bytes));
+          answer.on("end", () => {
+            const { "content-length": _, ...headers } = answer.headers;
+            to.writeHead(answer.statusCode ?? 502, headers).end(alter(path, String(Buffer.concat(kept))));
+          });
+        } else if (isStream && this.streams === "held") {
           const kept: Buffer[] = [];
           answer.on("data", (bytes: Buffer) => kept.push(bytes));
           answer.on("end", () => to.writeHead(answer.statusCode ?? 502, answer.headers).end(Buffer.concat(kept)));
@@ -174,6 +184,13 @@ export class Network {
     onward.on("error", () => to.destroy());
     to.on("close", () => onward.destroy());
     from.pipe(onward);
+  }
+
+  /** What the server hears of a request: all of it; of a page that will be changed also that it is not to be compressed. */
+  #onward({ headers }: IncomingMessage): IncomingMessage["headers"] {
+    if (!this.alter) return headers;
+    const { "accept-encoding": _, "if-none-match": __, ...rest } = headers;
+    return rest;
   }
 
   #upgrade(from: IncomingMessage, near: Socket, head: Buffer): void {
@@ -222,7 +239,8 @@ export class Network {
     const headers = kept.flatMap((name) => (own.headers.has(name) ? [[name, own.headers.get(name) ?? ""]] : []));
     const type = TYPES[isFile ? extname(wanted) : ".html"] ?? "application/octet-stream";
     to.writeHead(200, { ...Object.fromEntries(headers), "content-type": type, "cache-control": "no-cache" });
-    to.end(readFileSync(isFile ? file : join(dist, "index.html")));
+    const bytes = readFileSync(isFile ? file : join(dist, "index.html"));
+    to.end(type.startsWith("text/html") ? (this.alter?.(path, String(bytes)) ?? bytes) : bytes);
     return 200;
   }
 }
