@@ -1,4 +1,4 @@
-//! Everything over HTTP that is not live: accounts, dialogs and what belongs to them, health, metrics, the chat page.
+//! Everything over HTTP that is not live: accounts, dialogs and what belongs to them, health, metrics, the chat app.
 //!
 //! Owns translation only: requests become questions to the service, its answers become JSON. One file per resource, each
 //! with its routes. Refuses to know rules, sessions and tables. Invariant: errors under `/api` are problem details
@@ -111,7 +111,7 @@ async fn metrics(State(state): State<RestState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render())
 }
 
-/// A file of the page, or nothing.
+/// The app or a file of it, or nothing.
 async fn elsewhere(method: Method, uri: Uri, headers: axum::http::HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if !matches!(method, Method::GET | Method::HEAD) || path.starts_with("api/") || path == "api" {
@@ -121,9 +121,11 @@ async fn elsewhere(method: Method, uri: Uri, headers: axum::http::HeaderMap) -> 
 }
 
 /// Scripts and styles only from here, none inline, nobody frames the page: text that a user wrote can never run.
-/// `connect-src` names `ws:` and `wss:` because some browsers do not count a socket to the page's own host as `'self'`.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; \
-     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// Pictures that were fetched with a token are shown as `blob:`. `connect-src` names `ws:` and `wss:` because some
+/// browsers do not count a socket to the page's own host as `'self'`.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; \
+     img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'";
 
 async fn secured(mut response: Response) -> Response {
     let headers: [(HeaderName, &'static str); 4] = [

@@ -43,7 +43,8 @@ async fn ask(facts: HealthFacts, method: &str, path: &str, headers: &[(&str, &st
     let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-    Answer { status, headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    // What is compressed is no text.
+    Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() }
 }
 
 /// The real parts, but for the disk of the journal.
@@ -141,6 +142,41 @@ async fn the_page_is_kept_and_asked_for_again() {
     }
     let other = ask(HealthFacts::default(), "GET", "/", &[("if-none-match", "\"x\"")]).await;
     assert_eq!((other.status.as_u16(), other.body), (200, page.body));
+}
+
+#[tokio::test]
+async fn every_address_of_the_app_answers_the_app() {
+    let page = get_path("/").await;
+    for path in ["/door", "/contacts", "/settings", "/d/dialog-a", "/room/lobby", "/invite/a.b", "/settings/sessions"] {
+        let answer = get_path(path).await;
+        assert_eq!((answer.status.as_u16(), &answer.body), (200, &page.body), "{path}");
+        assert_eq!(answer.header("cache-control"), "no-cache", "{path}");
+    }
+    for path in ["/doors", "/d.js", "/index.html.br", "/assets/", "/assets/index.js"] {
+        assert_eq!(get_path(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_named_by_its_content_is_kept_and_comes_compressed() {
+    let page = get_path("/").await;
+    let script = page.body.split('"').find(|text| text.ends_with(".js")).expect("the page has a script");
+    let plain = get_path(script).await;
+    assert_eq!(plain.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), ("", "accept-encoding"));
+    for (accepted, encoding) in [
+        ("gzip, deflate, br, zstd", "br"),
+        ("gzip", "gzip"),
+        ("GZIP;q=0.5, br;q=0", "gzip"),
+        ("br; q=0.0, deflate", ""),
+        ("identity", ""),
+    ] {
+        let answer = ask(HealthFacts::default(), "GET", script, &[("accept-encoding", accepted)]).await;
+        assert_eq!(answer.header("content-encoding"), encoding, "{accepted}");
+        assert_eq!(answer.header("content-type"), "text/javascript; charset=utf-8", "{accepted}");
+        assert_eq!(answer.body == plain.body, encoding.is_empty(), "{accepted}");
+        assert_eq!(answer.header("etag") == plain.header("etag"), encoding.is_empty(), "{accepted}");
+    }
 }
 
 #[tokio::test]

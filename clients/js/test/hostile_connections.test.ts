@@ -49,6 +49,23 @@ describe("connections", () => {
     expect(stage.server.connectedAt.length - before).toBeLessThan(40);
   });
 
+  test("a person need not wait: connect() tries at once, and once", async () => {
+    stage.server.faults.onCommand = (socket) => {
+      socket.end(4201);
+      return true;
+    };
+    start({ transports: ["websocket"] });
+    await pass(10);
+    expect(stage.konvert.state).toMatchObject({ name: "waiting", reason: { name: "too_many_connections" } });
+    stage.server.faults = {};
+    stage.konvert.connect();
+    stage.konvert.connect();
+    await pass(10);
+    expect(stage.konvert.state.name).toBe("connected");
+    await pass(60_000);
+    expect(stage.server.sockets).toHaveLength(2);
+  });
+
   test("advice is kept: closing, later, stop", async () => {
     start();
     await pass(10);

@@ -90,6 +90,13 @@ test("three tabs, one socket; each begins where it wants and hears everything", 
   expect(heard).toEqual(["me"]);
 });
 
+test("the leader tells over what it is connected, the others that it is through a tab", async () => {
+  const [a, b] = [openTab(1), openTab(2)];
+  await a.konvert.ready();
+  await b.konvert.ready();
+  expect([a, b].map(({ konvert }) => konvert.state)).toMatchObject([{ transport: "websocket" }, { transport: "tabs" }]);
+});
+
 test("the leader dies: another takes over, and nobody misses or repeats anything", async () => {
   const [a, b, c] = [openTab(1), openTab(2), openTab(3)];
   for (const { konvert } of [a, b, c]) await konvert.room("r").subscribe();

@@ -72,8 +72,9 @@ export class Connection {
     return this.#state.name === "connected" ? this.#link : null;
   }
 
-  /** Wants to be connected from now on. */
+  /** Wants to be connected from now on; and at once, where a pause is under way. */
   start(): void {
+    if (this.#state.name === "waiting") return void this.#connect();
     if (this.#state.name !== "closed") return;
     this.#offWake = this.#platform.onWake(() => this.#wake());
     this.#attempt = this.#refusals = 0;

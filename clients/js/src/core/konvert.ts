@@ -104,7 +104,7 @@ export class Konvert extends Emitter<KonvertEvents> {
     return this.#outbox.messages;
   }
 
-  /** Wants to be connected, after `close()` or with `connect: false`. */
+  /** Wants to be connected, after `close()` or with `connect: false`; while `waiting`: tries at once. */
   connect(): void {
     this.#connection.start();
   }

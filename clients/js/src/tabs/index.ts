@@ -49,7 +49,6 @@ export function shareTabs({ key, ...given }: ShareTabsOptions) {
 }
 
 class TabsTransport implements Transport {
-  readonly name = "tabs";
   readonly usable = true;
   readonly #direct: Transport;
   readonly #platform: Platform;
@@ -74,6 +73,11 @@ class TabsTransport implements Transport {
     this.#makeBus = bus;
     this.#key = key;
     this.#tab = platform.id();
+  }
+
+  /** The leader knows over what; to the others it is another tab. */
+  get name(): string {
+    return this.#hub ? this.#direct.name : "tabs";
   }
 
   open(events: ChannelEvents): Channel {

@@ -1,0 +1,70 @@
+// The right pane: one conversation with its head, its messages and where one writes.
+//
+// Owns which of them is there: sealed and refused ones have no messages. Invariant: whatever cannot be read is said to
+// be so, never shown as empty.
+import { useEffect, useMemo } from "preact/hooks";
+import { Composer } from "../composer/composer";
+import { Empty } from "../shell/empty";
+import { useChat } from "../shell/here";
+import { words } from "../words";
+import "./conversation.css";
+import { Head } from "./head";
+import { Log } from "./log";
+
+interface ConversationProps {
+  /** The room's name. */
+  readonly name: string;
+  readonly isDialog: boolean;
+}
+
+export function Conversation({ name, isDialog }: ConversationProps) {
+  const chat = useChat();
+  const isSealed = chat.dialogs.get(name)?.mode === "e2ee";
+  return (
+    <section class="conversation" data-conversation={name}>
+      {isSealed ? (
+        <>
+          <Head name={name} conversation={null} />
+          <Empty title={words().conversation.sealedTitle} isSealed>
+            {words().conversation.sealedHint}
+          </Empty>
+        </>
+      ) : (
+        <Open name={name} isDialog={isDialog} />
+      )}
+    </section>
+  );
+}
+
+function Open({ name, isDialog }: ConversationProps) {
+  const chat = useChat();
+  const { conversation: say } = words();
+  const conversation = useMemo(() => chat.conversation(name, isDialog), [chat, name, isDialog]);
+  useEffect(() => conversation.revisit(), [conversation]);
+  if (conversation.state.value === "refused") {
+    return (
+      <>
+        <Head name={name} conversation={null} />
+        <Empty title={say.refused} isSealed>
+          {say.refusedHint}
+        </Empty>
+      </>
+    );
+  }
+  // A room that the list does not know is a plain one: it knows by itself whether one may write there.
+  const isReader = chat.dialogs.get(name)?.role === "reader";
+  const isSealed = conversation.state.value === "open" && conversation.room.mode === "e2ee";
+  return (
+    <>
+      <Head name={name} conversation={conversation} />
+      {isSealed ? (
+        <Empty title={say.sealedTitle} isSealed>
+          {say.sealedHint}
+        </Empty>
+      ) : (
+        <Log conversation={conversation} />
+      )}
+      {!isSealed && <Composer conversation={conversation} isReadOnly={isReader} />}
+    </>
+  );
+}

@@ -1,0 +1,59 @@
+// The head of a conversation: who it is with, and what they are doing; or that there is no connection.
+
+import { titleOf } from "../list/row";
+import { Face } from "../look/face";
+import { Icon } from "../look/icons";
+import { LOBBY } from "../model/chat";
+import type { Conversation } from "../model/conversation";
+import { useChat } from "../shell/here";
+import { Link } from "../shell/link";
+import { times, words } from "../words";
+
+interface HeadProps {
+  readonly name: string;
+  /** Absent when it cannot be read. */
+  readonly conversation: Conversation | null;
+}
+
+export function Head({ name, conversation }: HeadProps) {
+  const chat = useChat();
+  const { back, list } = words();
+  const dialog = chat.dialogs.get(name);
+  const other = dialog?.user;
+  const isOnline = !!other && !!chat.people.get(other.id).value?.online;
+  const title = dialog ? titleOf(dialog) : name === LOBBY ? list.lobby : name;
+  const mark = !other && <Icon name={dialog ? "people" : "room"} />;
+  return (
+    <header class="bar">
+      <a class="quiet-button back" href="/" aria-label={back} title={back}>
+        <Icon name="back" />
+      </a>
+      <Face id={other?.id ?? name} name={title} isOnline={isOnline} mark={mark} />
+      <div class="bar-title">
+        <h1 dir="auto">{title}</h1>
+        <p class="doing">{chat.connection.isCalm.value ? conversation && <Doing name={name} conversation={conversation} /> : <Link />}</p>
+      </div>
+    </header>
+  );
+}
+
+function Doing({ name, conversation }: { readonly name: string; readonly conversation: Conversation }) {
+  const chat = useChat();
+  const { conversation: say } = words();
+  const dialog = chat.dialogs.get(name);
+  const typing = conversation.typing.value;
+  if (typing.length) {
+    const names = typing.map((user) => nameIn(conversation, user) ?? chat.people.get(user).value?.name ?? say.unknown);
+    return <span class="typing">{dialog?.kind === "direct" ? say.typingAlone : say.typing(names)}</span>;
+  }
+  if (dialog?.user) {
+    const person = chat.people.get(dialog.user.id).value ?? dialog.user;
+    if (person.online) return <>{say.online}</>;
+    return <>{person.last_seen_ms ? say.lastSeen(times().seen(person.last_seen_ms, Date.now())) : say.offline}</>;
+  }
+  const { count } = conversation.presence.value;
+  const parts = [dialog && say.members(dialog.member_count), count > 0 && say.here(count)].filter(Boolean);
+  return <>{parts.join(" · ")}</>;
+}
+
+const nameIn = ({ presence }: Conversation, user: string) => presence.value.members.get(user)?.name;

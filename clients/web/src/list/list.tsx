@@ -1,0 +1,116 @@
+// The left pane: finding, the dialogs, and at its foot who one is and how the connection is.
+//
+// Owns the search and the way with arrows. Invariant: rows come from the model alone; nothing here remembers a dialog.
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { Icon } from "../look/icons";
+import { LOBBY } from "../model/chat";
+import type { Person } from "../model/resources";
+import { go, pathOf } from "../router";
+import { Empty } from "../shell/empty";
+import { useChat } from "../shell/here";
+import { sayError, words } from "../words";
+import { Foot } from "./foot";
+import "./list.css";
+import { DialogRow, PersonRow, RoomRow } from "./row";
+import { matching, usePeople } from "./search";
+
+export function List() {
+  const chat = useChat();
+  const { list, app } = words();
+  const query = useSignal("");
+  const problem = useSignal<unknown>(null);
+  const search = useRef<HTMLInputElement>(null);
+  const people = usePeople(query.value);
+  const isFinding = !!query.value.trim();
+  const dialogs = isFinding ? matching(chat.dialogs.all.value, query.value) : chat.dialogs.list.value;
+  const state = chat.dialogs.state.value;
+  const isLobby = chat.isLobbyOpen.value && (!isFinding || list.lobby.toLocaleLowerCase().includes(query.value.trim().toLocaleLowerCase()));
+  const isEmpty = state === "ready" && !dialogs.length && !isFinding;
+
+  const clear = () => {
+    query.value = "";
+    problem.value = null;
+  };
+  const open = async ({ id }: Person) => {
+    try {
+      const dialog = await chat.dialogs.openDirect(id);
+      clear();
+      go(pathOf(dialog.id, true));
+    } catch (error) {
+      problem.value = error;
+    }
+  };
+  const find = () => search.current?.focus();
+
+  return (
+    <>
+      <header class="list-head">
+        <img src="/mark.svg" alt={app} width="32" height="32" />
+        <search class="search">
+          <Icon name="search" size={18} />
+          <input
+            ref={search}
+            type="search"
+            name="search"
+            placeholder={list.search}
+            aria-label={list.search}
+            value={query.value}
+            onInput={(event) => {
+              query.value = event.currentTarget.value;
+            }}
+            onKeyDown={(event) => {
+              if (event.key !== "Escape") return;
+              event.preventDefault();
+              if (query.value) clear();
+              else event.currentTarget.blur();
+            }}
+          />
+        </search>
+      </header>
+      {/* biome-ignore lint/a11y/noStaticElementInteractions: the rows are links; arrows are a shorter way between them */}
+      <div class="rows" onKeyDown={walk} aria-busy={state === "loading"}>
+        {problem.value !== null && (
+          <p class="problem" role="alert">
+            {list.openFailed}. {sayError(problem.value)}
+          </p>
+        )}
+        {state === "failed" && <Empty title={list.failed} action={{ label: words().retry, do: () => void chat.dialogs.load() }} />}
+        <ul>
+          {isLobby && <RoomRow name={LOBBY} />}
+          {dialogs.map((dialog) => (
+            <DialogRow key={dialog.id} dialog={dialog} />
+          ))}
+        </ul>
+        {isEmpty && (
+          <Empty title={list.empty} action={{ label: list.find, do: find }}>
+            {list.emptyHint}
+          </Empty>
+        )}
+        {isFinding && (
+          <section aria-label={list.people} aria-busy={!people}>
+            <h2>{list.people}</h2>
+            <ul>
+              {people?.map((person) => (
+                <PersonRow key={person.id} person={person} open={open} />
+              ))}
+            </ul>
+            {people && !people.length && <p class="quiet nobody">{list.nobody}</p>}
+          </section>
+        )}
+      </div>
+      <Foot />
+    </>
+  );
+}
+
+/** Up and down go from row to row. */
+function walk(event: KeyboardEvent): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const rows = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".row > :is(a, button)")];
+  const next = rows[rows.indexOf(document.activeElement as HTMLElement) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}

@@ -1,0 +1,101 @@
+// Everything of the user who is signed in: one connection, the dialogs, the people, the conversations that are open.
+//
+// The root of the model, made at the sign-in and closed at its end. Knows no DOM. Invariant: one per user and tab;
+// nothing of it outlives the sign-in but what lies in its stores.
+import { Konvert, type KonvertOptions } from "@konvert/sdk";
+import { type ReadonlySignal, signal } from "@preact/signals";
+import type { Me } from "../session/tokens";
+import { Connection } from "./connection";
+import { Conversation } from "./conversation";
+import { Dialogs } from "./dialogs";
+import { type DraftShelf, Drafts } from "./drafts";
+import { People } from "./people";
+import { segment } from "./resources";
+
+/** The open room, if the server has one. */
+export const LOBBY = "lobby";
+/** Conversations that stay live behind the one that is looked at, so that going back is at once. */
+const OPEN_MAX = 6;
+
+/** What a chat is made of besides its user. */
+export interface ChatParts {
+  readonly url: string;
+  readonly konvert: KonvertOptions;
+  readonly drafts: DraftShelf;
+  /** The profile changed, here or on another device. */
+  became(me: Me): void;
+  /** The sign-in has ended, whoever ended it. */
+  ended(): void;
+}
+
+export class Chat {
+  readonly me: Me;
+  readonly konvert: Konvert;
+  readonly connection: Connection;
+  readonly people: People;
+  readonly dialogs: Dialogs;
+  readonly drafts: Drafts;
+  readonly #isLobbyOpen = signal(false);
+  /** Least recently looked at first. */
+  readonly #conversations = new Map<string, Conversation>();
+
+  constructor(me: Me, { url, konvert, drafts, became, ended }: ChatParts) {
+    this.me = me;
+    this.konvert = new Konvert(url, { ...konvert, changes: true, agent: "konvert-web" });
+    this.connection = new Connection(this.konvert);
+    this.people = new People(this.konvert.api);
+    this.dialogs = new Dialogs(this.konvert, this.people);
+    this.drafts = new Drafts(me.id, drafts);
+    this.konvert.on("state", (state) => {
+      if (state.name === "connected") void this.#lookIntoLobby();
+      if (state.name === "closed" && ENDINGS.has(state.reason.name)) ended();
+    });
+    this.konvert.on("changed", ({ path, body }) => {
+      if (path === "/api/auth/me" && body) became(body as Me);
+    });
+  }
+
+  /** Whether this user may enter the lobby. */
+  get isLobbyOpen(): ReadonlySignal<boolean> {
+    return this.#isLobbyOpen;
+  }
+
+  /** The conversation in a room, open from now on. */
+  conversation(room: string, isDialog: boolean): Conversation {
+    const held = this.#conversations.get(room);
+    const conversation = held ?? new Conversation(room, this.konvert, this.people, isDialog);
+    this.#conversations.delete(room);
+    this.#conversations.set(room, conversation);
+    if (!held) conversation.open();
+    for (const [name, old] of this.#conversations) {
+      if (this.#conversations.size <= OPEN_MAX) break;
+      this.#conversations.delete(name);
+      old.close();
+    }
+    return conversation;
+  }
+
+  /** Closes a conversation that cannot go on, so that the next look begins anew. */
+  forget(room: string): void {
+    this.#conversations.get(room)?.close();
+    this.#conversations.delete(room);
+  }
+
+  async close(): Promise<void> {
+    for (const conversation of this.#conversations.values()) conversation.close();
+    this.#conversations.clear();
+    await this.konvert.close();
+  }
+
+  async #lookIntoLobby(): Promise<void> {
+    try {
+      await this.konvert.api.get(`/api/dialogs/${segment(LOBBY)}/messages`, { query: { limit: 1 } });
+      this.#isLobbyOpen.value = true;
+    } catch {
+      // Not for us, or not now: the next connection looks again.
+    }
+  }
+}
+
+/** Ends of a connection that are ends of a sign-in. */
+const ENDINGS: ReadonlySet<string> = new Set(["signed_out", "token_refused", "revoked", "not_authenticated"]);

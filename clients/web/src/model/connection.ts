@@ -1,0 +1,56 @@
+// How the connection is, for whoever draws it.
+//
+// Knows no DOM: whether the device has a network is told to it. Invariant: it says what the SDK says; a short break
+// (a deploy, another tab taking over) is no news until it has lasted.
+import type { ConnectionState, Konvert } from "@konvert/sdk";
+import { type ReadonlySignal, signal } from "@preact/signals";
+
+/** Breaks shorter than this are not shown as breaks, milliseconds. */
+const GRACE_MS = 700;
+
+export class Connection {
+  readonly #konvert: Konvert;
+  readonly #state = signal<ConnectionState>({ name: "connecting", attempt: 0, transport: "" });
+  readonly #isCalm = signal(true);
+  readonly #isDeviceOnline = signal(true);
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(konvert: Konvert) {
+    this.#konvert = konvert;
+    konvert.on("state", (state) => this.#take(state));
+  }
+
+  /** As the SDK tells it. */
+  get state(): ReadonlySignal<ConnectionState> {
+    return this.#state;
+  }
+  /** Connected, or away for so short a time that nobody need hear of it. */
+  get isCalm(): ReadonlySignal<boolean> {
+    return this.#isCalm;
+  }
+  /** Whether the device says that it has a network. */
+  get isDeviceOnline(): ReadonlySignal<boolean> {
+    return this.#isDeviceOnline;
+  }
+  /** Whether the server hears us now. */
+  get isConnected(): boolean {
+    return this.#state.value.name === "connected";
+  }
+
+  /** The device's word about its network. */
+  device(isOnline: boolean): void {
+    this.#isDeviceOnline.value = isOnline;
+  }
+
+  /** Somebody does not want to wait for the next attempt. */
+  tryNow(): void {
+    this.#konvert.connect();
+  }
+
+  #take(state: ConnectionState): void {
+    this.#state.value = state;
+    clearTimeout(this.#timer);
+    if (state.name === "connected") this.#isCalm.value = true;
+    else this.#timer = setTimeout(() => (this.#isCalm.value = false), state.name === "closed" ? 0 : GRACE_MS);
+  }
+}

@@ -1,0 +1,141 @@
+// One's dialogs, kept live: read once per connection, then by what `changed` tells.
+//
+// Owns the list and its order. Invariants: what was told while a list was being read wins over what the list says; the
+// order is the server's: pinned ones first, then by what happened last.
+import type { Api, Konvert } from "@konvert/sdk";
+import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import type { People } from "./people";
+import { type Dialog, type Page, type Person, segment } from "./resources";
+
+const PATH = /^\/api\/dialogs\/([^/]+)$/;
+const PAGE_COUNT = 100;
+
+/** `loading` until something can be shown; `failed` when nothing can. */
+export type ListState = "loading" | "ready" | "failed";
+
+export class Dialogs {
+  readonly #api: Api;
+  readonly #people: People;
+  readonly #all = signal<ReadonlyMap<string, Dialog>>(new Map());
+  readonly #state = signal<ListState>("loading");
+  /** Told of while a list is being read; `null` when none is. */
+  #told: Set<string> | null = null;
+
+  /** All of them, those put away too, in order. */
+  readonly all: ReadonlySignal<readonly Dialog[]> = computed(() => [...this.#all.value.values()].sort(byPlace));
+  /** Those not put away. */
+  readonly list: ReadonlySignal<readonly Dialog[]> = computed(() => this.all.value.filter(({ archived }) => !archived));
+  /** Unread messages of all that are not muted, for the window's title. */
+  readonly unread: ReadonlySignal<number> = computed(() =>
+    this.list.value.reduce((sum, dialog) => sum + (isMuted(dialog, Date.now()) ? dialog.mentions : dialog.unread), 0),
+  );
+
+  constructor(konvert: Konvert, people: People) {
+    this.#api = konvert.api;
+    this.#people = people;
+    konvert.on("changed", ({ path, body }) => this.#changed(path, body));
+    konvert.on("state", ({ name }) => {
+      if (name === "connected") void this.load();
+    });
+  }
+
+  get state(): ReadonlySignal<ListState> {
+    return this.#state;
+  }
+
+  /** A dialog by its id. Tracked by signals. */
+  get(id: string): Dialog | undefined {
+    return this.#all.value.get(id);
+  }
+
+  /** What an earlier session knew, to be shown until the server has told better. */
+  recall(dialogs: readonly Dialog[]): void {
+    if (this.#state.peek() !== "loading" || !dialogs.length) return;
+    this.#put(dialogs);
+    this.#state.value = "ready";
+  }
+
+  /** Reads the whole list anew. */
+  async load(): Promise<void> {
+    if (this.#told) return;
+    const told = (this.#told = new Set());
+    try {
+      const read: Dialog[] = [];
+      for (const archived of [false, true]) {
+        let cursor: string | null | undefined;
+        do {
+          const query = { archived, limit: PAGE_COUNT, cursor: cursor ?? undefined };
+          const page: Page<Dialog> = await this.#api.get("/api/dialogs", { query });
+          read.push(...page.items);
+          cursor = page.next;
+        } while (cursor);
+      }
+      const kept = [...this.#all.peek().values()].filter(({ id }) => told.has(id));
+      this.#all.value = new Map([...read.filter(({ id }) => !told.has(id)), ...kept].map((dialog) => [dialog.id, dialog]));
+      this.#learn(read);
+      this.#state.value = "ready";
+    } catch {
+      // The next connection reads it again.
+      if (this.#state.peek() === "loading") this.#state.value = "failed";
+    } finally {
+      this.#told = null;
+    }
+  }
+
+  /** The direct dialog with somebody; made if there is none. */
+  async openDirect(person: string): Promise<Dialog> {
+    const known = this.all.peek().find(({ kind, user, mode }) => kind === "direct" && user?.id === person && mode === "server_readable");
+    if (known) return known;
+    return this.took(await this.#api.post<Dialog>("/api/dialogs", { kind: "direct", members: [person] }));
+  }
+
+  /** Takes in a dialog that some request answered with. */
+  took(dialog: Dialog): Dialog {
+    this.#told?.add(dialog.id);
+    this.#put([dialog]);
+    return dialog;
+  }
+
+  #changed(path: string, body: unknown): void {
+    const id = PATH.exec(path)?.[1];
+    if (!id) return;
+    const name = decodeURIComponent(id);
+    this.#told?.add(name);
+    if (body === null) return this.#remove(name);
+    const known = this.#all.peek().get(name);
+    // In big dialogs only the place is told; the rest is asked for.
+    if (!("unread" in (body as object))) void this.#ask(name);
+    if (known || "unread" in (body as object)) this.#put([{ ...known, ...(body as Dialog) }]);
+  }
+
+  async #ask(id: string): Promise<void> {
+    try {
+      this.#put([await this.#api.get<Dialog>(`/api/dialogs/${segment(id)}`)]);
+    } catch {
+      // What is shown is as it was; the next change or connection asks again.
+    }
+  }
+
+  #put(dialogs: readonly Dialog[]): void {
+    const all = new Map(this.#all.peek());
+    for (const dialog of dialogs) all.set(dialog.id, dialog);
+    this.#all.value = all;
+    this.#learn(dialogs);
+  }
+
+  #remove(id: string): void {
+    const all = new Map(this.#all.peek());
+    if (all.delete(id)) this.#all.value = all;
+  }
+
+  #learn(dialogs: readonly Dialog[]): void {
+    this.#people.learn(dialogs.flatMap(({ user }): Person[] => (user ? [user] : [])));
+  }
+}
+
+/** Whether one wants no notice of it. */
+export const isMuted = ({ muted_until_ms }: Pick<Dialog, "muted_until_ms">, nowMs: number) => muted_until_ms > nowMs;
+
+function byPlace(a: Dialog, b: Dialog): number {
+  return Number(b.pinned) - Number(a.pinned) || b.activity_ms - a.activity_ms || (a.id < b.id ? -1 : 1);
+}

@@ -1,0 +1,111 @@
+// Who is here: signing up, in and out, entering as a guest, and hearing that another tab has done so.
+//
+// Owns the one sign-in of this browser. Invariant: `me` is what lies on the shelf, whichever tab has put it there.
+import { ApiError } from "@konvert/sdk";
+import { signal } from "@preact/signals";
+import { type Me, SHELF_NAME, type SignedIn, Tokens } from "./tokens";
+
+export type { Me } from "./tokens";
+
+const tokens = new Tokens(localStorage, async (refresh_token) => {
+  try {
+    return await post<SignedIn>("refresh", { refresh_token });
+  } catch (error) {
+    // The server's word against this sign-in, not that of a proxy; anything else may be better the next time.
+    if (error instanceof ApiError && !error.temporary && "code" in error.problem) return null;
+    throw error;
+  }
+});
+
+/** Who is signed in, or nobody. */
+export const me = signal<Me | null>(tokens.held?.user ?? null);
+
+/** Why one finds oneself at the door, when one did not ask for it. */
+export const sentOut = signal(false);
+
+addEventListener("storage", ({ key }) => {
+  if (key === SHELF_NAME || key === null) look();
+});
+
+/** Takes in what another tab has put there. */
+function look(): void {
+  const user = tokens.held?.user ?? null;
+  if (JSON.stringify(user) !== JSON.stringify(me.value)) me.value = user;
+}
+
+/** Signs an account in. @throws {ApiError} */
+export const signIn = async (login: string, password: string) => enter(await post("sign-in", { login, password, agent: device() }));
+
+/** Makes an account and signs it in. @throws {ApiError} */
+export const signUp = async (name: string, login: string, password: string) =>
+  enter(await post("sign-up", { name, login, password, agent: device() }));
+
+/** Enters under a name alone. @throws {ApiError} */
+export const enterAsGuest = async (name: string) => enter(await post("guest", { name }));
+
+/** Leaves on this device; also when the server cannot be told. */
+export async function signOut(): Promise<void> {
+  const { held } = tokens;
+  tokens.forget();
+  me.value = null;
+  // A guest has nothing to sign out of.
+  if (held?.refresh) await post("sign-out", undefined, held.access).catch(() => {});
+}
+
+/** The server has ended the sign-in. */
+export function ended(user: string): void {
+  if (tokens.held?.user.id !== user) return look();
+  tokens.forget();
+  sentOut.value = true;
+  me.value = null;
+}
+
+/** What the SDK asks for tokens. */
+export const tokenOf =
+  (user: string) =>
+  ({ reason }: { reason: "connect" | "expiring" | "refused" }) =>
+    tokens.give(user, reason, Date.now());
+
+/** One's profile has changed. */
+export function became(user: Me): void {
+  tokens.rename(user);
+  look();
+}
+
+export const isGuest = (user: Me) => user.origin === "guest";
+
+function enter(answer: SignedIn): void {
+  sentOut.value = false;
+  me.value = tokens.keep(answer).user;
+}
+
+async function post<Answer>(what: string, body?: unknown, token?: string): Promise<Answer> {
+  const headers = { ...(body ? { "content-type": "application/json" } : {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
+  const response = await fetch(`/api/auth/${what}`, { method: "POST", headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+  if (response.status === 204) return undefined as Answer;
+  const answer: unknown = await response.json().catch(() => null);
+  if (response.ok && answer) return answer as Answer;
+  throw new ApiError(response.status, (answer ?? {}) as Record<string, unknown>, 0);
+}
+
+/** "Firefox on Linux": what a person needs to know a device by. */
+function device(): string {
+  const { userAgent } = navigator;
+  const find = (names: readonly [RegExp, string][]) => names.find(([pattern]) => pattern.test(userAgent))?.[1];
+  const browser = find([
+    [/Edg\//, "Edge"],
+    [/OPR\//, "Opera"],
+    [/YaBrowser\//, "Yandex Browser"],
+    [/Firefox\//, "Firefox"],
+    [/Chrome\//, "Chrome"],
+    [/Safari\//, "Safari"],
+  ]);
+  const system = find([
+    [/Android/, "Android"],
+    [/iPhone|iPad/, "iOS"],
+    [/Windows/, "Windows"],
+    [/Mac OS/, "macOS"],
+    [/Linux/, "Linux"],
+  ]);
+  return [browser ?? "Browser", system].filter(Boolean).join(" · ");
+}

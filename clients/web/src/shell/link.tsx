@@ -1,0 +1,43 @@
+// The state of the connection, truthfully: what it is, and when the next attempt is.
+//
+// Invariant: the countdown is apart from what is read aloud, so that nobody hears every second.
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { words } from "../words";
+import { useChat } from "./here";
+
+export function Link() {
+  const { connection } = useChat();
+  const { connection: say } = words();
+  const state = connection.state.value;
+  const isCalm = connection.isCalm.value;
+  const isShown = isCalm ? "connected" : state.name;
+  const text = !isCalm && !connection.isDeviceOnline.value ? say.offline : say[isShown];
+  const over = state.name === "connected" ? say.over[state.transport as keyof typeof say.over] : undefined;
+  return (
+    <span class="link-state" data-state={isShown}>
+      <span class="dot" aria-hidden="true" />
+      <span role="status" title={over}>
+        {text}
+      </span>
+      {!isCalm && state.name === "waiting" && <Countdown until={state.retryAtMs} />}
+      {!isCalm && (state.name === "waiting" || state.name === "closed") && (
+        <button type="button" class="link" onClick={() => connection.tryNow()}>
+          {state.name === "closed" ? say.connectAgain : say.tryNow}
+        </button>
+      )}
+    </span>
+  );
+}
+
+function Countdown({ until }: { readonly until: number }) {
+  const now = useSignal(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => {
+      now.value = Date.now();
+    }, 1_000);
+    return () => clearInterval(timer);
+  }, []);
+  const seconds = Math.max(1, Math.ceil((until - now.value) / 1_000));
+  return <span aria-hidden="true">{words().connection.retryIn(seconds)}</span>;
+}

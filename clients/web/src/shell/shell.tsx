@@ -1,0 +1,48 @@
+// The two panes: conversations on the left, one of them on the right; one column on a phone.
+//
+// Owns which pane is seen where there is room for one only, and the keys that work everywhere. Invariant: the list stays
+// in the page, so that it keeps its place while a conversation covers it.
+import { useEffect } from "preact/hooks";
+import { Conversation } from "../conversation/conversation";
+import { List } from "../list/list";
+import { go, type Route, route } from "../router";
+import { words } from "../words";
+import { Empty } from "./empty";
+import { lazy } from "./lazy";
+import "./shell.css";
+
+const Settings = lazy(() => import("../settings/settings").then(({ Settings }) => Settings));
+
+export function Shell() {
+  const at = route.value;
+  useEffect(() => {
+    addEventListener("keydown", keys);
+    return () => removeEventListener("keydown", keys);
+  }, []);
+  return (
+    <div class="shell" data-pane={at.at === "list" ? "list" : "main"}>
+      <nav class="pane-list" aria-label={words().list.title}>
+        <List />
+      </nav>
+      <main class="pane-main">
+        <Main at={at} />
+      </main>
+    </div>
+  );
+}
+
+function Main({ at }: { readonly at: Route }) {
+  const { conversation } = words();
+  if (at.at === "conversation") return <Conversation key={at.name} name={at.name} isDialog={at.isDialog} />;
+  if (at.at === "settings") return <Settings />;
+  return <Empty title={conversation.none}>{conversation.noneHint}</Empty>;
+}
+
+/** Ctrl/Cmd+K searches; Esc closes what is open, unless somebody nearer has used it. */
+function keys(event: KeyboardEvent): void {
+  if (event.defaultPrevented) return;
+  if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
+    event.preventDefault();
+    document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
+  } else if (event.key === "Escape" && route.peek().at !== "list") go("/");
+}

@@ -1,0 +1,162 @@
+// Every word of the app in English. Its shape is the type of all languages.
+//
+// Invariant: what is said stands here and nowhere else; a phrase with something in it is a function of it.
+import { counted } from "./plural";
+
+const count = counted("en");
+
+export const en = {
+  language: "English",
+  app: "Konvert",
+  cancel: "Cancel",
+  close: "Close",
+  back: "Back",
+  retry: "Try again",
+  you: "you",
+  today: "Today",
+  yesterday: "Yesterday",
+  more: "More",
+
+  door: {
+    tagline: "Letters that arrive. Every one, once, in order.",
+    signIn: "Sign in",
+    signUp: "Create account",
+    guest: "Look around as a guest",
+    haveAccount: "I have an account",
+    noAccount: "New here?",
+    login: "Login",
+    password: "Password",
+    name: "Your name",
+    loginHint: "3 to 32 letters a–z, digits, . _ -",
+    passwordHint: "At least 8 characters, not easy to guess",
+    nameHint: "As others will see you",
+    guestHint: "Guests meet in the lobby, an open room.",
+    enter: "Come in",
+    showPassword: "Show password",
+    sentOut: "Your sign-in has ended. Please sign in again.",
+    greeting: "Good to see you",
+  },
+
+  connection: {
+    connected: "Connected",
+    connecting: "Connecting…",
+    waiting: "No connection",
+    offline: "This device is offline",
+    retryIn: (seconds: number) => `next try in ${seconds} s`,
+    tryNow: "Try now",
+    closed: "Disconnected",
+    connectAgain: "Connect",
+    over: { websocket: "over WebSocket", sse: "over server-sent events", poll: "over long polls", tabs: "through another tab" },
+  },
+
+  list: {
+    title: "Conversations",
+    search: "Search or find people",
+    clear: "Clear search",
+    people: "People",
+    nobody: "Nobody by that name",
+    empty: "No conversations yet",
+    emptyHint: "Find somebody by name or login and write the first letter.",
+    find: "Find people",
+    lobby: "Lobby",
+    lobbyHint: "An open room for everybody",
+    draft: "Draft",
+    settings: "Settings",
+    deleted: "Message deleted",
+    sealed: "Sealed: end-to-end encrypted",
+    file: "File",
+    sending: "Sending",
+    unread: (n: number) => count(n, { one: `${n} unread message`, other: `${n} unread messages` }),
+    mentions: (n: number) => count(n, { one: `${n} mention`, other: `${n} mentions` }),
+    muted: "Muted",
+    pinned: "Pinned",
+    failed: "The list could not be loaded",
+    openFailed: "This conversation could not be opened",
+  },
+
+  conversation: {
+    none: "Choose a conversation",
+    noneHint: "or press Ctrl K to find somebody",
+    online: "online",
+    offline: "offline",
+    lastSeen: (when: string) => `last seen ${when}`,
+    members: (n: number) => count(n, { one: `${n} member`, other: `${n} members` }),
+    here: (n: number) => count(n, { one: `${n} here`, other: `${n} here` }),
+    typing: (names: readonly string[]) =>
+      names.length === 1
+        ? `${names[0]} is typing…`
+        : names.length === 2
+          ? `${names[0]} and ${names[1]} are typing…`
+          : "Several people are typing…",
+    typingAlone: "typing…",
+    messages: "Messages",
+    unread: "New messages",
+    loading: "Loading…",
+    beginning: "This is where it begins.",
+    empty: "Nothing here yet",
+    emptyHint: "Write the first letter.",
+    trimmed: "Older messages are no longer kept.",
+    down: (n: number) => (n ? count(n, { one: `${n} new message`, other: `${n} new messages` }) : "To the newest"),
+    deleted: "Message deleted",
+    binary: "Binary data",
+    edited: "edited",
+    sealedTitle: "A sealed conversation",
+    sealedHint: "It is end-to-end encrypted. Its messages are safe, but this app has no key to read them yet.",
+    refused: "You cannot enter here",
+    refusedHint: "The conversation was closed, or you are no longer a member.",
+    lost: "Some messages were removed by the server before they could be shown.",
+    rewritten: "The server's history was rewritten. This is what it has now.",
+    unknown: "Somebody",
+  },
+
+  ticks: { pending: "On its way", failed: "Not sent", stored: "Sent", delivered: "Delivered", read: "Read" },
+  failed: { retry: "Retry", drop: "Remove" },
+
+  composer: {
+    label: "Message",
+    placeholder: "Write a message",
+    readOnly: "Only some members write here",
+    send: "Send",
+    tooLong: (bytes: number) => `Too long by ${count(bytes, { one: `${bytes} byte`, other: `${bytes} bytes` })}`,
+  },
+
+  settings: {
+    title: "Settings",
+    theme: "Theme",
+    themes: { system: "As the system", light: "Light", dark: "Dark" },
+    language: "Language",
+    signedInAs: "Signed in as",
+    guest: "Guest",
+    signOut: "Sign out",
+  },
+
+  /** What an error means to a person, by the name of its number. */
+  errors: {
+    wrong_credentials: "Wrong login or password.",
+    login_taken: "Somebody has this login already.",
+    weak_password: "This password is too easy to guess.",
+    guests_not_allowed: "This server lets no guests in.",
+    bad_name: "This name is not possible here. Try another.",
+    not_allowed: "You may not do this.",
+    forbidden: "You may not do this.",
+    not_found: "It is not there any more.",
+    unknown_room: "It is not there any more.",
+    rate_limited: "Too fast. Wait a moment and try again.",
+    quota_exceeded: "That is all for today.",
+    overloaded: "The server is very busy. Try again in a moment.",
+    read_only: "The server cannot store anything now.",
+    payload_too_large: "This message is too long.",
+    outbox_full: "Too many messages wait to be sent.",
+    network: "No answer from the server.",
+    http: "No answer from the server.",
+  } satisfies Record<string, string>,
+};
+
+/** English, in which every text may be another. */
+export type Words = Widened<typeof en>;
+
+type Widened<T> = T extends string
+  ? string
+  : T extends (...values: infer V) => string
+    ? (...values: V) => string
+    : { readonly [K in keyof T]: Widened<T[K]> };

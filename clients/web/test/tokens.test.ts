@@ -1,0 +1,92 @@
+import { beforeEach, expect, it } from "vitest";
+import { type Me, type SignedIn, Tokens } from "../src/session/tokens";
+
+const user = { id: "acc-a", name: "Anna", origin: "account" } as Me;
+const NOW = 1_000_000;
+
+function shelf() {
+  const held = new Map<string, string>();
+  return {
+    getItem: (name: string) => held.get(name) ?? null,
+    setItem: (name: string, value: string) => void held.set(name, value),
+    removeItem: (name: string) => void held.delete(name),
+  };
+}
+
+let place: ReturnType<typeof shelf>;
+/** Refresh tokens in the order they were presented. */
+let presented: string[];
+let answer: (refresh: string) => Promise<SignedIn | null>;
+
+const fresh = (n: number, expires_ms = NOW + 900_000): SignedIn => ({
+  user,
+  access_token: `access ${n}`,
+  refresh_token: `refresh ${n}`,
+  expires_ms,
+});
+const tab = () =>
+  new Tokens(place, (refresh) => {
+    presented.push(refresh);
+    return answer(refresh);
+  });
+
+beforeEach(() => {
+  place = shelf();
+  presented = [];
+  answer = async () => fresh(presented.length + 1);
+});
+
+it("gives what it holds, as long as that holds", async () => {
+  const tokens = tab();
+  tokens.keep(fresh(1));
+  expect(await tokens.give("acc-a", "connect", NOW)).toBe("access 1");
+  expect(presented).toEqual([]);
+  expect(await tokens.give("acc-a", "connect", NOW + 880_000)).toBe("access 2");
+  expect(presented).toEqual(["refresh 1"]);
+});
+
+it("takes what another tab has got instead of asking again", async () => {
+  const [one, other] = [tab(), tab()];
+  one.keep(fresh(1));
+  await one.give("acc-a", "connect", NOW);
+  await other.give("acc-a", "connect", NOW);
+  expect(await one.give("acc-a", "refused", NOW)).toBe("access 2");
+  expect(await other.give("acc-a", "refused", NOW)).toBe("access 2");
+  expect(presented).toEqual(["refresh 1"]);
+});
+
+it("ends with the server's word, and not without it", async () => {
+  const tokens = tab();
+  tokens.keep(fresh(1, NOW));
+  answer = () => Promise.reject(new Error("no network"));
+  await expect(tokens.give("acc-a", "connect", NOW)).rejects.toThrow("no network");
+  expect(tokens.held?.refresh).toBe("refresh 1");
+  answer = async () => null;
+  expect(await tokens.give("acc-a", "connect", NOW)).toBe(null);
+});
+
+it("gives a guest's token until it is refused", async () => {
+  const tokens = tab();
+  const { refresh_token: _none, ...guest } = fresh(1, NOW - 1);
+  tokens.keep(guest);
+  expect(await tokens.give("acc-a", "connect", NOW)).toBe("access 1");
+  expect(await tokens.give("acc-a", "expiring", NOW)).toBe("access 1");
+  expect(await tokens.give("acc-a", "refused", NOW)).toBe(null);
+});
+
+it("gives nobody's token to somebody else, and does not sign in again who has signed out", async () => {
+  const tokens = tab();
+  tokens.keep(fresh(1, NOW));
+  expect(await tokens.give("acc-b", "connect", NOW)).toBe(null);
+  answer = async () => {
+    tokens.forget();
+    return fresh(2);
+  };
+  expect(await tokens.give("acc-a", "connect", NOW)).toBe(null);
+  expect(tokens.held).toBe(null);
+});
+
+it.each(["", "{", "null", '{"access":1}', "[]"])("survives %j on the shelf", (text) => {
+  place.setItem("konvert.session", text);
+  expect(tab().held).toBe(null);
+});

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { en } from "../src/words/en";
+import { counted } from "../src/words/plural";
+import { ru } from "../src/words/ru";
+import { daysBetween, Times } from "../src/words/times";
+
+/** Every text of a language by its path, with `function` for a phrase. */
+function flat(words: object, path = ""): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(words).flatMap(([name, value]) =>
+      typeof value === "object"
+        ? Object.entries(flat(value, `${path}${name}.`))
+        : [[`${path}${name}`, typeof value === "string" ? value : "function"]],
+    ),
+  );
+}
+
+describe("words", () => {
+  it("has the same keys in every language, and no empty text", () => {
+    const [english, russian] = [flat(en), flat(ru)];
+    expect(Object.keys(russian).sort()).toEqual(Object.keys(english).sort());
+    for (const text of [...Object.values(english), ...Object.values(russian)]) expect(text.trim()).not.toBe("");
+  });
+
+  it("says in Russian what it does not say in English", () => {
+    const english = flat(en);
+    const same = Object.entries(flat(ru)).filter(([key, text]) => text !== "function" && text === english[key]);
+    expect(same.map(([key]) => key)).toEqual(["app"]);
+  });
+
+  it("declines Russian numbers", () => {
+    const forms = { one: "письмо", few: "письма", many: "писем", other: "письма" };
+    const said = [0, 1, 2, 4, 5, 11, 14, 21, 22, 25, 111, 1.5].map((n) => counted("ru")(n, forms));
+    expect(said).toEqual([
+      "писем",
+      "письмо",
+      "письма",
+      "письма",
+      "писем",
+      "писем",
+      "писем",
+      "письмо",
+      "письма",
+      "писем",
+      "писем",
+      "письма",
+    ]);
+    expect(ru.list.unread(22)).toBe("22 непрочитанных сообщения");
+    expect(en.list.unread(1)).toBe("1 unread message");
+  });
+});
+
+describe("times", () => {
+  const at = (text: string) => new Date(text).getTime();
+  const times = new Times("en", en);
+  const now = at("2026-11-21T00:10:00");
+
+  it("counts midnights, not hours", () => {
+    expect(daysBetween(at("2026-11-20T23:59:00"), now)).toBe(1);
+    expect(daysBetween(at("2026-11-19T00:11:00"), now)).toBe(2);
+  });
+
+  it("says days as people do", () => {
+    const days = ["2026-11-21T00:01:00", "2026-11-20T23:59:00", "2026-11-16T12:00:00", "2025-03-02T12:00:00"].map((text) =>
+      times.day(at(text), now),
+    );
+    expect(days).toEqual(["Today", "Yesterday", "Monday, November 16", "March 2, 2025"]);
+    expect(new Times("ru", ru).day(at("2026-11-16T12:00:00"), now)).toBe("Понедельник, 16 ноября");
+  });
+
+  it("is short in lists", () => {
+    expect(["2026-11-20T12:00:00", "2026-11-01T12:00:00"].map((text) => times.short(at(text), now))).toEqual(["Fri", "11/01/26"]);
+  });
+});

@@ -1,0 +1,62 @@
+// How the app is built: the SDK straight from its sources, names by content, each file compressed beside itself.
+//
+// Invariant: the same sources give the same bytes, wherever and whenever they are built.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+const sdk = (file: string) => fileURLToPath(new URL(`../js/src/${file}`, import.meta.url));
+
+/** Where `npm run dev` finds a running server. */
+const SERVER = process.env.KONVERT_URL ?? "http://127.0.0.1:3001";
+
+export default defineConfig({
+  plugins: [compressed()],
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  resolve: {
+    alias: [
+      { find: /^@konvert\/sdk$/, replacement: sdk("index.ts") },
+      { find: /^@konvert\/sdk\/indexeddb$/, replacement: sdk("indexeddb.ts") },
+      { find: /^@konvert\/sdk\/tabs$/, replacement: sdk("tabs/index.ts") },
+    ],
+  },
+  build: {
+    target: ["chrome123", "firefox120", "safari17.5"],
+    // A data: address would be one more thing for the content policy to allow.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+  },
+  server: {
+    fs: { allow: ["..", "../../protocol"] },
+    proxy: { "/api": { target: SERVER, ws: true } },
+  },
+  test: { include: ["test/**/*.test.ts"] },
+});
+
+/** Files below this gain nothing. */
+const COMPRESSED_MIN_BYTES = 1_024;
+
+/** Writes `.br` and `.gz` beside every text of the build. */
+function compressed(): Plugin {
+  let out = "";
+  return {
+    name: "compressed",
+    apply: "build",
+    configResolved: ({ root, build }) => {
+      out = resolve(root, build.outDir);
+    },
+    closeBundle() {
+      for (const entry of readdirSync(out, { recursive: true, withFileTypes: true })) {
+        if (!/\.(js|css|html|svg|webmanifest)$/.test(entry.name)) continue;
+        const path = join(entry.parentPath, entry.name);
+        const bytes = readFileSync(path);
+        if (bytes.length < COMPRESSED_MIN_BYTES) continue;
+        writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }));
+        writeFileSync(`${path}.gz`, gzipSync(bytes, { level: 9 }));
+      }
+    },
+  };
+}
