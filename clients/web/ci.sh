@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Everything that must hold of the chat app short of a browser: types, style, tests, that `dist` is what the sources build,
-# and how much a first visit loads. Ends with the totals.
+# Everything that must hold of the chat app: install, format, types, units, the committed build, its size, and the
+# end-to-end tests in Chromium against the real binary (KONVERT_BIN, default ../../target/release/konvert) with the
+# build that is embedded in it. Ends with the totals. Needs Node 20 and a C compiler; Chromium is installed where that
+# is possible.
 set -uo pipefail
 cd "$(dirname "$0")"
 started=$SECONDS
@@ -22,24 +24,48 @@ step() {
     fi
 }
 
-# Vitest's own totals are added up.
-tests() {
-    NO_COLOR=1 npx vitest run --reporter=default
+# Adds a runner's own totals, as `N passed` and `N failed` in the line or lines that a pattern finds. A run that told no
+# total counts as failed already.
+totals() {
+    local counts
+    counts=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E "$1")
+    sum() { grep -oE "[0-9]+ $1" <<<"$counts" | awk '{ n += $1 } END { print n + 0 }'; }
+    passed=$((passed + $(sum passed)))
+    failed=$((failed + $(sum failed) + $(sum 'did not run') + $(sum interrupted)))
+    printf '%s\n' "$counts"
+}
+
+chromium() {
+    command -v "${CHROMIUM:-chromium}" && return
+    [ "$(id -u)" = 0 ] && command -v apt-get || { echo 'Chromium is not installed: install the package chromium'; return 1; }
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+}
+
+stories() {
+    CI=true npx playwright test -c e2e/playwright.config.ts --project=stories --workers="${E2E_WORKERS:-2}"
+}
+
+# By themselves: beside others a frame comes late for no fault of the app.
+measured() {
+    CI=true npx playwright test -c e2e/playwright.config.ts --project=measured --workers=1
 }
 
 step 'install' npm ci --no-audit --no-fund --loglevel=error
 step 'lock file names no registry but npm' bash -c '! grep "\"resolved\"" package-lock.json | grep -v "https://registry.npmjs.org/"'
+step 'format and lint' npm run --silent lint
 step 'types' npm run --silent check
-step 'style' npm run --silent lint
-step 'tests' tests
-counts=$(sed -n 's/^ *Tests  *//p' "$log")
-more() { grep -o "[0-9]* $1" <<<"$counts" | grep -o '[0-9]*' || echo 0; }
-grep -E '^ *(Test Files|Tests|Duration) ' "$log"
-passed=$((passed + $(more passed)))
-failed=$((failed + $(more failed)))
-step 'dist is what the sources build' npm run --silent verify
+step 'types of the end-to-end tests' npx tsc -p e2e/tsconfig.json
+step 'units' env NO_COLOR=1 npx vitest run --reporter=default
+totals '^ *Tests '
+step 'the committed build is what the sources give' npm run --silent verify
 step 'size' npm run --silent size
 cat "$log"
+step 'Chromium' chromium
+step 'stories' stories
+totals '^ +[0-9]+ (passed|failed|skipped|flaky|interrupted|did not run)'
+step 'measured' measured
+grep -E ': [0-9.]+ (%|B) ' "$log"
+totals '^ +[0-9]+ (passed|failed|skipped|flaky|interrupted|did not run)'
 
 printf '\n%s s in all\n%s passed, %s failed\n' $((SECONDS - started)) "$passed" "$failed"
 [ "$failed" -eq 0 ]

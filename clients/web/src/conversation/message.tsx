@@ -31,6 +31,7 @@ export const Message = memo(function Message({ shown, isFirst, isLast, isRead, c
       data-message-id={messageId}
       data-offset={offset || undefined}
       data-ticks={isOwn ? ticks : undefined}
+      data-deleted={shown.isDeleted || undefined}
     >
       {!isOwn && isFirst && <Face id={sender} name={senderName} />}
       <div class="paper">
