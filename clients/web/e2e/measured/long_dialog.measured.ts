@@ -44,7 +44,12 @@ test("5 000 messages scroll at 60 frames a second", async ({ stage }) => {
   const her = await anna.enterDialog(dialog);
   await her.page.bringToFront();
   await her.isSettled(anna.account, dialog);
-  const shows = (offset: number) => async () => (await her.page.locator(`[role=log] [data-offset="${offset}"]`).count()) > 0;
+  // In the page and in sight: the list is at this message.
+  const shows = (offset: number) => () =>
+    her.page.evaluate((offset) => {
+      const box = document.querySelector(`[role=log] [data-offset="${offset}"]`)?.getBoundingClientRect();
+      return !!box && box.bottom > 0 && box.top < innerHeight;
+    }, offset);
   const up = await scroll(her.page, { ...at, pixels: -2_000_000, speed: SPEED }, shows(1));
   expect(await shows(1)(), "the first message was never reached").toBe(true);
   const down = await scroll(her.page, { ...at, pixels: 2_000_000, speed: SPEED }, shows(MESSAGES));
