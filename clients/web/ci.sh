@@ -31,7 +31,7 @@ totals() {
     counts=$(sed 's/\x1b\[[0-9;]*m//g' "$log" | grep -E "$1")
     sum() { grep -oE "[0-9]+ $1" <<<"$counts" | awk '{ n += $1 } END { print n + 0 }'; }
     passed=$((passed + $(sum passed)))
-    failed=$((failed + $(sum failed) + $(sum 'did not run') + $(sum interrupted)))
+    failed=$((failed + $(sum failed) + $(sum 'did not run') + $(sum interrupted) + $(sum flaky)))
     printf '%s\n' "$counts"
 }
 
@@ -41,14 +41,11 @@ chromium() {
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
 }
 
-stories() {
-    CI=true npx playwright test -c e2e/playwright.config.ts --project=stories --workers="${E2E_WORKERS:-2}"
+# With the page that is embedded in the binary, whatever somebody is trying out.
+browser() {
+    env -u APP_DIST CI=true NO_COLOR=1 npx playwright test -c e2e/playwright.config.ts "$@"
 }
-
-# By themselves: beside others a frame comes late for no fault of the app.
-measured() {
-    CI=true npx playwright test -c e2e/playwright.config.ts --project=measured --workers=1
-}
+readonly BROWSER_TOTALS='^ +[0-9]+ (passed|failed|flaky|skipped|interrupted|did not run)'
 
 step 'install' npm ci --no-audit --no-fund --loglevel=error
 step 'lock file names no registry but npm' bash -c '! grep "\"resolved\"" package-lock.json | grep -v "https://registry.npmjs.org/"'
@@ -61,11 +58,14 @@ step 'the committed build is what the sources give' npm run --silent verify
 step 'size' npm run --silent size
 cat "$log"
 step 'Chromium' chromium
-step 'stories' stories
-totals '^ +[0-9]+ (passed|failed|skipped|flaky|interrupted|did not run)'
-step 'measured' measured
+step 'stories in the browser' browser --project=stories --workers="${E2E_WORKERS:-2}"
+totals "$BROWSER_TOTALS"
+step 'builds with a broken SDK are found out' browser --project=controls --workers=1
+totals "$BROWSER_TOTALS"
+# By themselves: beside others a frame comes late for no fault of the app.
+step 'measured in the browser' browser --project=measured --workers=1
 grep -E ': [0-9.]+ (%|B) ' "$log"
-totals '^ +[0-9]+ (passed|failed|skipped|flaky|interrupted|did not run)'
+totals "$BROWSER_TOTALS"
 
 printf '\n%s s in all\n%s passed, %s failed\n' $((SECONDS - started)) "$passed" "$failed"
 [ "$failed" -eq 0 ]

@@ -46,19 +46,70 @@ const en: Script = {
   talk: [
     { by: 1, text: "Who has the keys to the van tomorrow?" },
     { by: 2, text: "I do. Leaving at half past five, which is a time I did not know existed." },
-    { by: 0, text: "Forty rye, thirty sourdough, and whatever Kofi calls the thing with figs.", reactions: [[3, "😄"], [2, "👍"]] },
+    {
+      by: 0,
+      text: "Forty rye, thirty sourdough, and whatever Kofi calls the thing with figs.",
+      reactions: [
+        [3, "😄"],
+        [2, "👍"],
+      ],
+    },
     { by: 3, text: "It is called a fig crown and it sold out in an hour last week.", reply: 2 },
-    { by: 2, text: "Stall is up. The light is ridiculous this morning.", wait: 17, picture: true, reactions: [[0, "❤️"], [1, "❤️"], [3, "❤️"]] },
+    {
+      by: 2,
+      text: "Stall is up. The light is ridiculous this morning.",
+      wait: 17,
+      picture: true,
+      reactions: [
+        [0, "❤️"],
+        [1, "❤️"],
+        [3, "❤️"],
+      ],
+    },
     { by: 1, text: "Twelve crowns gone before nine. I take back what I said about figs." },
     { by: 3, text: "I would like that in writing." },
-    { by: 1, text: "You have it in writing. It says *delivered*, and I cannot unsend it.", reply: 6, reactions: [[0, "😄"], [2, "😄"]] },
+    {
+      by: 1,
+      text: "You have it in writing. It says *delivered*, and I cannot unsend it.",
+      reply: 6,
+      reactions: [
+        [0, "😄"],
+        [2, "😄"],
+      ],
+    },
     { by: 0, text: "Next week we bake sixty. Ingrid, could you order flour today? https://oldharbourmill.example/order", mentions: [2] },
   ],
   others: [
-    { with: [4], lines: [{ by: 4, text: "The new labels are printed, come and look when you can" }, { by: 4, text: "They are very yellow" }] },
-    { with: [5], lines: [{ by: 0, text: "Good morning! Could we move the delivery to Tuesday?" }, { by: 5, text: "Tuesday is fine. 200 kg of rye, as always." }, { by: 0, text: "Perfect, thank you" }] },
-    { with: [1, 2, 3, 4], title: "Everybody", lines: [{ by: 4, text: "Photos from the summer party are in the shared folder" }, { by: 3, text: "Nora, please hide the one with the cake", mentions: [0] }] },
-    { with: [3], lines: [{ by: 3, text: "Can you take my early shift on Thursday?" }, { by: 0, text: "Yes, if I get a crown" }] },
+    {
+      with: [4],
+      lines: [
+        { by: 4, text: "The new labels are printed, come and look when you can" },
+        { by: 4, text: "They are very yellow" },
+      ],
+    },
+    {
+      with: [5],
+      lines: [
+        { by: 0, text: "Good morning! Could we move the delivery to Tuesday?" },
+        { by: 5, text: "Tuesday is fine. 200 kg of rye, as always." },
+        { by: 0, text: "Perfect, thank you" },
+      ],
+    },
+    {
+      with: [1, 2, 3, 4],
+      title: "Everybody",
+      lines: [
+        { by: 4, text: "Photos from the summer party are in the shared folder" },
+        { by: 3, text: "Nora, please hide the one with the cake", mentions: [0] },
+      ],
+    },
+    {
+      with: [3],
+      lines: [
+        { by: 3, text: "Can you take my early shift on Thursday?" },
+        { by: 0, text: "Yes, if I get a crown" },
+      ],
+    },
     { with: [2], lines: [{ by: 2, text: "Oven 2 is making the noise again" }] },
   ],
   typing: "Already",
@@ -70,19 +121,70 @@ const ru: Script = {
   talk: [
     { by: 1, text: "У кого завтра ключи от фургона?" },
     { by: 2, text: "У меня. Выезжаю в половине шестого: не знала, что такое время бывает." },
-    { by: 0, text: "Сорок ржаных, тридцать на закваске и то, что Костя печёт с инжиром.", reactions: [[3, "😄"], [2, "👍"]] },
+    {
+      by: 0,
+      text: "Сорок ржаных, тридцать на закваске и то, что Костя печёт с инжиром.",
+      reactions: [
+        [3, "😄"],
+        [2, "👍"],
+      ],
+    },
     { by: 3, text: "Это называется «инжирная корона», и в прошлый раз её разобрали за час.", reply: 2 },
-    { by: 2, text: "Прилавок стоит. Свет сегодня невозможный.", wait: 17, picture: true, reactions: [[0, "❤️"], [1, "❤️"], [3, "❤️"]] },
+    {
+      by: 2,
+      text: "Прилавок стоит. Свет сегодня невозможный.",
+      wait: 17,
+      picture: true,
+      reactions: [
+        [0, "❤️"],
+        [1, "❤️"],
+        [3, "❤️"],
+      ],
+    },
     { by: 1, text: "Двенадцать корон ушли до девяти. Беру назад всё, что говорил об инжире." },
     { by: 3, text: "Хотелось бы письменно." },
-    { by: 1, text: "Вот тебе письменно. Доставлено, и назад уже не забрать.", reply: 6, reactions: [[0, "😄"], [2, "😄"]] },
+    {
+      by: 1,
+      text: "Вот тебе письменно. Доставлено, и назад уже не забрать.",
+      reply: 6,
+      reactions: [
+        [0, "😄"],
+        [2, "😄"],
+      ],
+    },
     { by: 0, text: "На той неделе печём шестьдесят. Инга, закажешь сегодня муку? https://staraya-gavan.example/zakaz", mentions: [2] },
   ],
   others: [
-    { with: [4], lines: [{ by: 4, text: "Новые этикетки готовы, загляни, когда сможешь" }, { by: 4, text: "Они очень жёлтые" }] },
-    { with: [5], lines: [{ by: 0, text: "Доброе утро! Можно перенести доставку на вторник?" }, { by: 5, text: "Вторник подходит. Ржаной 200 кг, как всегда." }, { by: 0, text: "Отлично, спасибо" }] },
-    { with: [1, 2, 3, 4], title: "Все свои", lines: [{ by: 4, text: "Фотографии с летнего праздника лежат в общей папке" }, { by: 3, text: "Нора, спрячь, пожалуйста, ту, что с тортом", mentions: [0] }] },
-    { with: [3], lines: [{ by: 3, text: "Возьмёшь мою утреннюю смену в четверг?" }, { by: 0, text: "Да, за корону" }] },
+    {
+      with: [4],
+      lines: [
+        { by: 4, text: "Новые этикетки готовы, загляни, когда сможешь" },
+        { by: 4, text: "Они очень жёлтые" },
+      ],
+    },
+    {
+      with: [5],
+      lines: [
+        { by: 0, text: "Доброе утро! Можно перенести доставку на вторник?" },
+        { by: 5, text: "Вторник подходит. Ржаной 200 кг, как всегда." },
+        { by: 0, text: "Отлично, спасибо" },
+      ],
+    },
+    {
+      with: [1, 2, 3, 4],
+      title: "Все свои",
+      lines: [
+        { by: 4, text: "Фотографии с летнего праздника лежат в общей папке" },
+        { by: 3, text: "Нора, спрячь, пожалуйста, ту, что с тортом", mentions: [0] },
+      ],
+    },
+    {
+      with: [3],
+      lines: [
+        { by: 3, text: "Возьмёшь мою утреннюю смену в четверг?" },
+        { by: 0, text: "Да, за корону" },
+      ],
+    },
     { with: [2], lines: [{ by: 2, text: "Вторая печь опять шумит" }] },
   ],
   typing: "Уже",
@@ -139,7 +241,7 @@ async function live(stage: Stage, { names, title, talk, others }: Script): Promi
   rooms.push([dialog, talk]);
   const say = async ([id, lines]: [string, readonly Line[]], isMorning: boolean) => {
     const split = lines.findIndex(({ wait }) => wait);
-    const now = isMorning ? lines.slice(split < 0 ? 0 : split) : lines.slice(0, Math.max(0, split));
+    const now = isMorning ? lines.slice(Math.max(split, 0)) : lines.slice(0, Math.max(0, split));
     for (const { by, text, reply, picture, reactions = [], mentions = [] } of now) {
       const blobs = picture ? [await upload(stage, at(by), await photograph(stage))] : [];
       const relation = reply === undefined ? {} : { relation: { kind: "reply", offset: (offsets.get(id) ?? [])[reply] } };
@@ -184,14 +286,27 @@ async function photograph(stage: Stage): Promise<Buffer> {
       draw.fill();
     };
     const sky = draw.createLinearGradient(0, 0, 0, 560);
-    for (const [at, color] of [[0, "#27406b"], [0.45, "#b4718a"], [0.75, "#f2a66b"], [1, "#fbe3a1"]] as const) sky.addColorStop(at, color);
+    for (const [at, color] of [
+      [0, "#27406b"],
+      [0.45, "#b4718a"],
+      [0.75, "#f2a66b"],
+      [1, "#fbe3a1"],
+    ] as const)
+      sky.addColorStop(at, color);
     fill(sky, () => draw.rect(0, 0, 1200, 560));
     const glow = draw.createRadialGradient(830, 500, 20, 830, 500, 420);
     glow.addColorStop(0, "rgba(255,246,214,.95)");
     glow.addColorStop(1, "rgba(255,246,214,0)");
     fill(glow, () => draw.rect(0, 0, 1200, 560));
     fill("#fff6d8", () => draw.arc(830, 500, 54, 0, 7));
-    for (const [x, width, height] of [[0, 150, 210], [140, 120, 150], [250, 190, 250], [430, 110, 170], [960, 140, 200], [1090, 130, 270]] as const) {
+    for (const [x, width, height] of [
+      [0, 150, 210],
+      [140, 120, 150],
+      [250, 190, 250],
+      [430, 110, 170],
+      [960, 140, 200],
+      [1090, 130, 270],
+    ] as const) {
       fill("#4a3f57", () => draw.rect(x, 560 - height, width, height));
       fill("#3d3449", () => {
         draw.moveTo(x - 8, 560 - height);
@@ -200,7 +315,8 @@ async function photograph(stage: Stage): Promise<Buffer> {
       });
     }
     fill("#8f7663", () => draw.rect(0, 560, 1200, 240));
-    for (let i = 0; i < 60; i++) fill(i % 2 ? "#84695799" : "#9b826d99", () => draw.ellipse((i * 211) % 1200, 580 + ((i * 97) % 220), 46, 10, 0, 0, 7));
+    for (let i = 0; i < 60; i++)
+      fill(i % 2 ? "#84695799" : "#9b826d99", () => draw.ellipse((i * 211) % 1200, 580 + ((i * 97) % 220), 46, 10, 0, 0, 7));
     for (let i = 0; i < 10; i++) {
       fill(i % 2 ? "#f4ead6" : "#2f5fa8", () => {
         draw.moveTo(330 + i * 54, 300);

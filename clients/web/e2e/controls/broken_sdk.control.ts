@@ -30,7 +30,10 @@ const faults: Fault[] = [
     name: "one goes on behind the first message that was missed, and takes a hole for granted",
     file: "core/sync.ts",
     changes: [
-      ["return { since: { epoch: this.#epoch, offset: this.#last } };", "return { since: { epoch: this.#epoch, offset: this.#last + 1 } };"],
+      [
+        "return { since: { epoch: this.#epoch, offset: this.#last } };",
+        "return { since: { epoch: this.#epoch, offset: this.#last + 1 } };",
+      ],
       ["if (last !== null && message.offset !== last + 1) break;", ""],
     ],
     found: /^lost: /,
@@ -43,7 +46,10 @@ for (const fault of faults) {
     const dist = await broken(fault);
     try {
       const told = await unluckyConversation(stage, dist);
-      expect(told.some((one) => fault.found.test(one)), `found instead:\n${told.join("\n")}`).toBe(true);
+      expect(
+        told.some((one) => fault.found.test(one)),
+        `found instead:\n${told.join("\n")}`,
+      ).toBe(true);
     } finally {
       rmSync(dist, { recursive: true, force: true });
     }
@@ -76,13 +82,12 @@ async function unluckyConversation(stage: Stage, dist: string | undefined): Prom
   await boris.say(dialog, "after");
   await expect(her.message("after")).toBeVisible();
   const isSent = async () => !(await her.look()).some(({ offset }) => offset === undefined);
-  await expect.poll(isSent, { timeout: 10_000 }).toBe(true).catch(() => {});
+  await expect
+    .poll(isSent, { timeout: 10_000 })
+    .toBe(true)
+    .catch(() => {});
   const history = await anna.account.history(dialog);
-  return [
-    ...historyFaults(history),
-    ...saidFaults(["once"], history, anna.account.id),
-    ...(await her.faults(anna.account, dialog)),
-  ];
+  return [...historyFaults(history), ...saidFaults(["once"], history, anna.account.id), ...(await her.faults(anna.account, dialog))];
 }
 
 /** Builds the app with a fault in it; the directory. */

@@ -1,6 +1,6 @@
 // What the first visit costs: bytes, and the time until one can type. Told for the door and for somebody signed in.
 import { gzipSync } from "node:zlib";
-import type { BrowserContext, Page } from "@playwright/test";
+import type { BrowserContext } from "@playwright/test";
 import { expect, test } from "../support/stage.ts";
 
 const BYTES_MAX = 120_000;

@@ -8,7 +8,12 @@ test("a guest comes into the lobby and talks with somebody who is there", async 
     const { app } = await stage.visitor();
     await app.goto("/");
     const form = app.page.locator("[data-form=guest]");
-    if (!(await form.isVisible())) await app.page.getByRole("button", { name: /guest/i }).or(app.page.getByRole("link", { name: /guest/i })).first().click();
+    if (!(await form.isVisible()))
+      await app.page
+        .getByRole("button", { name: /guest/i })
+        .or(app.page.getByRole("link", { name: /guest/i }))
+        .first()
+        .click();
     await form.locator("input[name=name]").fill(name);
     await form.locator("[type=submit]").click();
     await app.isOnline();
@@ -63,7 +68,12 @@ test("signing up by the form leads to an empty list that says what to do", async
   const { app } = await stage.visitor();
   await app.goto("/");
   const form = app.page.locator("[data-form=sign-up]");
-  if (!(await form.isVisible())) await app.page.getByRole("button", { name: /create account/i }).or(app.page.getByRole("link", { name: /create account/i })).first().click();
+  if (!(await form.isVisible()))
+    await app.page
+      .getByRole("button", { name: /create account/i })
+      .or(app.page.getByRole("link", { name: /create account/i }))
+      .first()
+      .click();
   await form.locator("input[name=name]").fill("Vera");
   await form.locator("input[name=login]").fill("vera");
   await form.locator("input[name=password]").fill("violet-anchor-47-harvest");

@@ -70,7 +70,9 @@ test("hostile texts are shown as they are, and nothing runs", async ({ stage }) 
     expect(await link.getAttribute("target")).toBe("_blank");
   }
   const children = await her.log.locator("[data-part=text] *").evaluateAll((all) => [...new Set(all.map(({ tagName }) => tagName))]);
-  expect(children.filter((tag) => !["A", "BR", "STRONG", "B", "EM", "I", "CODE", "PRE", "SPAN", "BDI", "S", "DEL"].includes(tag))).toEqual([]);
+  expect(children.filter((tag) => !["A", "BR", "STRONG", "B", "EM", "I", "CODE", "PRE", "SPAN", "BDI", "S", "DEL"].includes(tag))).toEqual(
+    [],
+  );
   await expectNothingRan(her.page);
   expect(dialogs).toBe(0);
   expect(await her.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)).toBe(true);
@@ -87,7 +89,7 @@ test("64 KB in one message, on a phone and on a laptop", async ({ stage }) => {
   const boris = await stage.person("Boris");
   const dialog = await anna.account.dialogWith(boris.account);
   const words = "слово ".repeat(5_957).slice(0, 32_768 - 1);
-  const texts = ["x".repeat(65_536), words, "\n".repeat(2_000) + "end", "🦀".repeat(16_384), "<b>".repeat(20_000)];
+  const texts = ["x".repeat(65_536), words, `${"\n".repeat(2_000)}end`, "🦀".repeat(16_384), "<b>".repeat(20_000)];
   for (const text of texts) await boris.account.say(dialog, text);
   const her = await anna.enterDialog(dialog);
   const his = await boris.enterDialog(dialog);

@@ -36,7 +36,12 @@ test("it can be installed", async ({ stage }) => {
   const address = await app.page.locator("link[rel=manifest]").getAttribute("href");
   const answer = await fetch(new URL(address ?? "", network.url));
   expect(answer.headers.get("content-type")).toContain("application/manifest+json");
-  const manifest = (await answer.json()) as { name: string; start_url: string; display: string; icons: { src: string; sizes: string; purpose?: string }[] };
+  const manifest = (await answer.json()) as {
+    name: string;
+    start_url: string;
+    display: string;
+    icons: { src: string; sizes: string; purpose?: string }[];
+  };
   expect(manifest).toMatchObject({ name: "Konvert", display: "standalone" });
   for (const { src } of manifest.icons) expect((await fetch(new URL(src, network.url))).status, src).toBe(200);
   const sizes = manifest.icons.flatMap(({ sizes }) => sizes.split(" "));

@@ -1,7 +1,7 @@
 // The negative controls: an oracle that finds no fault in a faulty list proves nothing.
 import { expect, test } from "@playwright/test";
 import type { Stored } from "../support/api.ts";
-import { fold, historyFaults, listFaults, saidFaults, type Shown, stretchFaults } from "../support/oracle.ts";
+import { fold, historyFaults, listFaults, type Shown, saidFaults, stretchFaults } from "../support/oracle.ts";
 
 const stored = (offset: number, text: string, more: Partial<Stored> = {}): Stored => ({
   offset,
@@ -53,7 +53,10 @@ for (const [name, spoil, fault] of wrongs) {
     const list = [...right];
     spoil(list);
     const faults = listFaults(list, right);
-    expect(faults.some((one) => fault.test(one)), faults.join("\n")).toBe(true);
+    expect(
+      faults.some((one) => fault.test(one)),
+      faults.join("\n"),
+    ).toBe(true);
   });
 }
 

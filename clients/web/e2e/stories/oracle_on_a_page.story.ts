@@ -24,7 +24,10 @@ for (const [name, fault, spoil] of spoilers) {
     expect(await her.faults(anna.account, dialog)).toEqual([]);
     await her.messages.evaluateAll(spoil as (rows: (HTMLElement | SVGElement)[]) => void);
     const faults = await her.faults(anna.account, dialog);
-    expect(faults.some((one) => fault.test(one)), faults.join("\n")).toBe(true);
+    expect(
+      faults.some((one) => fault.test(one)),
+      faults.join("\n"),
+    ).toBe(true);
     if (name === "doubled" || name === "swapped") {
       stage.expected.push(/for a moment/);
       expect(await her.page.evaluate(() => window.watched.faults)).not.toEqual([]);

@@ -26,7 +26,10 @@ test("a conversation on a phone", async ({ stage }) => {
     { account: anna.account, app: her, said },
     { account: boris.account, app: his, said: ["Ещё пять минут"] },
   ]);
-  await her.page.getByRole("link", { name: "Back" }).or(her.page.getByRole("button", { name: "Back" })).tap();
+  await her.page
+    .getByRole("link", { name: "Back" })
+    .or(her.page.getByRole("button", { name: "Back" }))
+    .tap();
   await expect(her.row(dialog)).toBeVisible();
   await expect(her.composer).toBeHidden();
   await expectFits(her);

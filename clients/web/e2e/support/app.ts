@@ -84,13 +84,15 @@ export class App {
   look(): Promise<Shown[]> {
     return this.log.evaluate((log) =>
       // What is there and cannot be seen is not shown.
-      [...log.querySelectorAll<HTMLElement>("[data-message-id]")].filter((item) => item.checkVisibility() && item.offsetHeight > 0).map((item) => ({
-        id: item.dataset.messageId ?? "",
-        text: item.querySelector("[data-part=text]")?.textContent ?? "",
-        ...(item.dataset.offset ? { offset: Number(item.dataset.offset) } : {}),
-        ...(item.dataset.ticks ? { ticks: item.dataset.ticks } : {}),
-        ...("deleted" in item.dataset ? { isErased: true } : {}),
-      })),
+      [...log.querySelectorAll<HTMLElement>("[data-message-id]")]
+        .filter((item) => item.checkVisibility() && item.offsetHeight > 0)
+        .map((item) => ({
+          id: item.dataset.messageId ?? "",
+          text: item.querySelector("[data-part=text]")?.textContent ?? "",
+          ...(item.dataset.offset ? { offset: Number(item.dataset.offset) } : {}),
+          ...(item.dataset.ticks ? { ticks: item.dataset.ticks } : {}),
+          ...("deleted" in item.dataset ? { isErased: true } : {}),
+        })),
     );
   }
 

@@ -5,8 +5,8 @@
 // counts, and serves the working tree's build of the app where APP_DIST names it. Invariant: what is not refused passes
 // through unchanged, `Host` included, by which the server knows its own page.
 import { existsSync, readFileSync } from "node:fs";
-import { Agent, createServer, type IncomingMessage, request, type Server as HttpServer, type ServerResponse } from "node:http";
-import { type AddressInfo, connect, createServer as createTcpServer, type Server as TcpServer, type Socket } from "node:net";
+import { Agent, createServer, type Server as HttpServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { extname, join, normalize } from "node:path";
 import type { Server } from "./server.ts";
 

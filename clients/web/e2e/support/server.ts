@@ -63,14 +63,10 @@ export class Server {
 
   /** Starts it on the port and the data it had. */
   async startAgain(): Promise<void> {
-    const child = spawn(
-      BINARY,
-      ["serve", "--bind", "127.0.0.1", "--port", String(this.#port), "--data", this.#data],
-      {
-        env: { ...process.env, ...this.#settings, ...this.#clock?.environment },
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    );
+    const child = spawn(BINARY, ["serve", "--bind", "127.0.0.1", "--port", String(this.#port), "--data", this.#data], {
+      env: { ...process.env, ...this.#settings, ...this.#clock?.environment },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     running.add(child);
     this.#child = child;
     const port = new Promise<number>((resolve, reject) => {

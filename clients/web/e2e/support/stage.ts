@@ -21,7 +21,8 @@ export interface Looks {
 }
 
 /** What a browser says about a server or a network that is not there; no fault of the page while that is the story. */
-const ABOUT_OUTAGES = /net::ERR_|WebSocket connection to .* failed|Failed to load resource: the server responded with a status of (4(01|10)|50\d)/;
+const ABOUT_OUTAGES =
+  /net::ERR_|WebSocket connection to .* failed|Failed to load resource: the server responded with a status of (4(01|10)|50\d)/;
 
 /** Somebody with a browser of their own. */
 export class Person {
