@@ -1,5 +1,6 @@
 //! Somebody who asks over HTTP: keeps connections alive, sends JSON with a token, takes the status and the JSON back.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -40,7 +41,18 @@ impl Answer {
 impl Http {
     /// Asks the server of `target`.
     pub fn new(target: &Target) -> Result<Self> {
-        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).pool_max_idle_per_host(256).build();
+        Self::from(target, None)
+    }
+
+    /// Asks the server of `target` as the `index`th of 65 536 neighbours, where that is this machine.
+    pub fn neighbour(target: &Target, index: u16) -> Result<Self> {
+        let [high, low] = index.to_be_bytes();
+        Self::from(target, target.address.ip().is_loopback().then_some(Ipv4Addr::new(127, 1, high, low)))
+    }
+
+    fn from(target: &Target, source: Option<Ipv4Addr>) -> Result<Self> {
+        let client = reqwest::Client::builder().no_proxy().timeout(TIMEOUT).pool_max_idle_per_host(256);
+        let client = client.local_address(source.map(IpAddr::from)).build();
         let client = client.map_err(|error| setup(error.to_string()))?;
         Ok(Self { client, base: format!("http://{}", target.address) })
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -39,10 +39,10 @@ const REQUEST_BYTES_MAX: usize = 16 << 10;
 const DISK_THREADS: usize = 4;
 /// Deliveries done in one turn: enough to gather many frames into one write, few enough that nobody waits for long.
 const DELIVERIES_PER_TURN: usize = 512;
-/// After this a connection that stays with HTTP is ended behind the request under way, however busy it is, because it
-/// holds a place among those that have not said who they are.
+/// After this a connection that stays with HTTP is ended with its next answer, which says so, however busy it is: it holds
+/// a place among those that have not said who they are. Closing it unannounced would meet requests on their way.
 const HTTP_LIFETIME: Duration = Duration::from_secs(60);
-/// The request under way then has this much longer. A stream lives as long as its session.
+/// An answer under way then has this much longer. A stream lives as long as its session.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(600);
 /// The last bytes of a stream have this long to go out.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -191,12 +191,15 @@ pub struct Visitor {
     has_stream: Cell<bool>,
     /// The session of the stream has ended.
     over: CancellationToken,
+    /// The next answer is the last one.
+    is_old: Cell<bool>,
 }
 
 impl Visitor {
     fn new(address: IpAddr, place: PendingPlace) -> Self {
         let place = RefCell::new(Some(place));
-        Self { address, place, has_stream: Cell::new(false), over: CancellationToken::new() }
+        let (has_stream, is_old) = (Cell::new(false), Cell::new(false));
+        Self { address, place, has_stream, over: CancellationToken::new(), is_old }
     }
 
     /// Whether it has its place, or gets one again.
@@ -231,7 +234,13 @@ async fn serve(socket: TcpStream, visitor: Visitor, desk: Rc<Desk>) {
     let visitor = Rc::new(visitor);
     let service = service_fn(|request: Request<Incoming>| {
         let (visitor, desk) = (visitor.clone(), desk.clone());
-        async move { Ok::<_, Infallible>(respond(request, &visitor, &desk).await) }
+        async move {
+            let mut response = respond(request, &visitor, &desk).await;
+            if visitor.is_old.get() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -253,8 +262,9 @@ async fn serve(socket: TcpStream, visitor: Visitor, desk: Rc<Desk>) {
                 () = visitor.over.cancelled() => break,
             }
         }
-        connection.as_mut().graceful_shutdown();
+        visitor.is_old.set(true);
     }
+    connection.as_mut().graceful_shutdown();
     let _ = tokio::time::timeout(GOODBYE, connection).await;
 }
 

@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::engine::{each, guarded};
 use super::fold::blocks;
@@ -34,6 +35,9 @@ const REMOVALS: usize = 256;
 const DISK_BYTES_MIN: u64 = 24 << 20;
 /// A file is mostly dead when it is this many times what is live in it.
 const DEAD_FACTOR: u64 = 4;
+/// … and this many times as large, beside what is live, as a fresh copy was: sled needs several times the bytes of many
+/// small blocks, and copying that over and over would gain nothing.
+const COPY_FACTOR: u64 = 2;
 
 /// A copy under way.
 struct Job {
@@ -63,9 +67,11 @@ impl Compactor {
             return Ok(());
         }
         delete_trimmed(store, state)?;
-        let mut copied = 0;
+        let (mut copied, mut worked) = (0, Duration::ZERO);
         while copied < CALL_BYTES {
-            let mut writer = store.writer.lock();
+            // Half of the time is left to others, the fold above all.
+            std::thread::sleep(worked);
+            let (mut writer, begun) = (store.writer.lock(), Instant::now());
             if !writer.is_settled() || space::is_nearly_full(&store.dir) {
                 return Ok(());
             }
@@ -81,6 +87,7 @@ impl Compactor {
             } else {
                 self.job = Some(job);
             }
+            worked = begun.elapsed();
         }
         Ok(())
     }
@@ -112,8 +119,8 @@ impl Compactor {
 
     fn is_due(&self, partition: &Partition, now_ms: u64) -> bool {
         let dirty = partition.dirty_since_ms.load(Ordering::Relaxed);
-        let disk = partition.engine.disk_bytes();
-        let dead = disk > DISK_BYTES_MIN && disk > DEAD_FACTOR * partition.live_bytes.load(Ordering::Relaxed);
+        let dead_factor = DEAD_FACTOR.max(COPY_FACTOR * partition.copied_factor.load(Ordering::Relaxed));
+        let dead = partition.engine.disk_bytes() > DISK_BYTES_MIN && partition.factor() > dead_factor;
         dead || dirty > 0 && now_ms >= dirty.saturating_add(self.erase_within_ms / 2)
     }
 }
@@ -194,6 +201,7 @@ impl Job {
             self.abandon(writer);
         });
         let is_empty = completed?;
+        self.target.copied_factor.store(self.target.factor() + 1, Ordering::Relaxed);
         writer.moving = None;
         let mut list = Vec::new();
         for partition in store.partitions.load().iter() {

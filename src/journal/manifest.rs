@@ -35,6 +35,9 @@ pub(crate) struct PartitionEntry {
     pub live_bytes: u64,
     /// Since when its files have payloads that were erased, milliseconds since 1970; zero when they have none.
     pub dirty_since_ms: u64,
+    /// How many times what is live in it its files were when it had just been copied; zero when it never was.
+    #[serde(default)]
+    pub copied_factor: u64,
 }
 
 impl Manifest {

@@ -29,6 +29,7 @@ pub(crate) struct Partition {
     pub ids: Runs,
     pub live_bytes: AtomicU64,
     pub dirty_since_ms: AtomicU64,
+    pub copied_factor: AtomicU64,
     /// Last, because fields are dropped in this order: sled lets go of its files first.
     remains: Remains,
 }
@@ -51,6 +52,7 @@ impl Partition {
             ids: Runs::open(engine.tree("ids")?)?,
             live_bytes: AtomicU64::new(entry.live_bytes),
             dirty_since_ms: AtomicU64::new(entry.dirty_since_ms),
+            copied_factor: AtomicU64::new(entry.copied_factor),
             engine,
             remains: Remains { path, condemned: AtomicBool::new(false) },
         })
@@ -61,6 +63,7 @@ impl Partition {
             number: self.number,
             live_bytes: self.live_bytes.load(Ordering::Relaxed),
             dirty_since_ms: self.dirty_since_ms.load(Ordering::Relaxed),
+            copied_factor: self.copied_factor.load(Ordering::Relaxed),
         }
     }
 
@@ -92,6 +95,11 @@ impl Partition {
     pub fn add_live(&self, added: usize, removed: usize) {
         let next = |live: u64| Some((live + added as u64).saturating_sub(removed as u64));
         let _ = self.live_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    }
+
+    /// How many times what is live in it its files are, rounded down.
+    pub fn factor(&self) -> u64 {
+        self.engine.disk_bytes() / self.live_bytes.load(Ordering::Relaxed).max(1)
     }
 
     /// Removes its directory as soon as nobody reads it any more.

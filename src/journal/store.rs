@@ -147,7 +147,7 @@ impl Store {
     pub fn new_partition(&self, writer: &mut Writer) -> Result<Arc<Partition>, String> {
         let number = writer.manifest.next_partition;
         writer.manifest.next_partition += 1;
-        let entry = PartitionEntry { number, live_bytes: 0, dirty_since_ms: 0 };
+        let entry = PartitionEntry { number, live_bytes: 0, dirty_since_ms: 0, copied_factor: 0 };
         Partition::open(&self.dir, &entry, self.cache_bytes, false).map(Arc::new)
     }
 

@@ -32,6 +32,8 @@ const SETTINGS: [&str; 4] = [
 ];
 /// Messages per second on the socket whose delay is watched.
 const SOCKET_RATE: f64 = 100.0;
+/// Addresses that the flood of sign-ins comes from.
+const FLOOD_ADDRESSES: u16 = 512;
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +108,7 @@ async fn run(bench: &Bench, options: &Rest, seed: u64) -> Result<Outcome> {
     }
 
     let quiet = socket(bench, options.flood_seconds).await?;
-    let flood = tokio::task::spawn_local(flood(http, options.sign_ins, options.flood_seconds + 2.0));
+    let flood = tokio::task::spawn_local(flood(neighbours(bench)?, options.sign_ins, options.flood_seconds + 2.0));
     tokio::time::sleep(Duration::from_secs(1)).await;
     let flooded = socket(bench, options.flood_seconds).await?;
     let (answered, refused) = flood.await.map_err(|error| Error::Protocol(error.to_string()))??;
@@ -200,14 +202,19 @@ async fn socket(bench: &Bench, seconds: f64) -> Result<Latency> {
     Ok(latency)
 }
 
+/// So many that no address is put off for itself: what is left is how many passwords the server checks at once.
+fn neighbours(bench: &Bench) -> Result<Vec<Http>> {
+    (0..FLOOD_ADDRESSES).map(|index| Http::neighbour(&bench.target, index)).collect()
+}
+
 /// Wrong sign-ins by a fixed schedule: how many were answered, and how many put off.
-async fn flood(http: Http, rate: f64, seconds: f64) -> Result<(u64, u64)> {
+async fn flood(neighbours: Vec<Http>, rate: f64, seconds: f64) -> Result<(u64, u64)> {
     let (timer, schedule, counts) =
         (PreciseTimer::new()?, Schedule::new(now_ns(), rate), Rc::new(RefCell::new((0, 0))));
     let mut tasks = JoinSet::new();
     for number in 0..(rate * seconds) as u64 {
         timer.until(schedule.due_ns(number)).await?;
-        let (http, counts) = (http.clone(), Rc::clone(&counts));
+        let (http, counts) = (neighbours[number as usize % neighbours.len()].clone(), Rc::clone(&counts));
         tasks.spawn_local(async move {
             let body = json!({"login": format!("nobody{}", number % 997), "password": "not-the-password"});
             if let Ok(answer) = http.ask(Method::POST, "/api/auth/sign-in", "", Some(&body)).await {

@@ -76,6 +76,48 @@ fn retention_gives_space_back() {
 }
 
 #[test]
+fn what_was_copied_is_not_copied_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let bed = open(dir.path());
+    // Many small blocks: sled's files are then many times what is in them, however often they are copied.
+    let made = |done| match done {
+        Ok(Done::Room(info)) => info.id,
+        other => panic!("{other:?}"),
+    };
+    let mut rooms = Vec::new();
+    for tens in 0..7 {
+        let create = |n| Entry::Create { name: format!("r{tens} {n}").into(), mode: Mode::ServerReadable };
+        let created: Vec<_> = bed.all((0..10_000).map(create).collect()).into_iter().map(made).collect();
+        let entries = created.iter().map(|room| Entry::Append(append(*room, "ann", "1", "x"))).collect();
+        assert!(bed.all(entries).iter().all(Result::is_ok));
+        rooms.extend(created);
+    }
+    bed.journal.close();
+    drop(bed);
+    let bed = open(dir.path());
+    bed.store(related(append(rooms[0], "ann", "4", ""), RelationKind::Delete, 1));
+    bed.journal.close();
+    drop(bed);
+    let bed = open(dir.path());
+    let partitions = || {
+        let names = dir.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name.starts_with("blocks-")).collect();
+        names.sort();
+        names
+    };
+    let before = partitions();
+    for _ in 0..2 {
+        bed.journal.maintain(u64::MAX / 2);
+    }
+    let copied = partitions();
+    assert_ne!(before, copied);
+    for _ in 0..2 {
+        bed.journal.maintain(u64::MAX / 2);
+    }
+    assert_eq!(copied, partitions());
+}
+
+#[test]
 fn low_space_closes_for_writing_and_opens_again() {
     let dir = tempfile::tempdir().unwrap();
     let config = JournalConfig { free_bytes_min: u64::MAX, ..small() };
