@@ -11,6 +11,7 @@ import { Empty } from "../shell/empty";
 import { useChat } from "../shell/here";
 import { sayError, words } from "../words";
 import { Foot } from "./foot";
+import { useGlide } from "./glide";
 import "./list.css";
 import { DialogRow, PersonRow, RoomRow } from "./row";
 import { matching, usePeople } from "./search";
@@ -21,12 +22,15 @@ export function List() {
   const query = useSignal("");
   const problem = useSignal<unknown>(null);
   const search = useRef<HTMLInputElement>(null);
+  const rows = useRef<HTMLUListElement>(null);
   const people = usePeople(query.value);
   const isFinding = !!query.value.trim();
   const dialogs = isFinding ? matching(chat.dialogs.all.value, query.value) : chat.dialogs.list.value;
   const state = chat.dialogs.state.value;
   const isLobby = chat.isLobbyOpen.value && (!isFinding || list.lobby.toLocaleLowerCase().includes(query.value.trim().toLocaleLowerCase()));
   const isEmpty = state === "ready" && !dialogs.length && !isFinding;
+
+  useGlide(rows, [isLobby, ...dialogs.map(({ id }) => id)].join());
 
   const clear = () => {
     query.value = "";
@@ -76,7 +80,7 @@ export function List() {
           </p>
         )}
         {state === "failed" && <Empty title={list.failed} action={{ label: words().retry, do: () => void chat.dialogs.load() }} />}
-        <ul>
+        <ul ref={rows}>
           {isLobby && <RoomRow name={LOBBY} />}
           {dialogs.map((dialog) => (
             <DialogRow key={dialog.id} dialog={dialog} />
