@@ -169,6 +169,13 @@ fn contradictions(config: &Config) -> Vec<Problem> {
             "broker.rooms",
             "the rooms that exist from the start count",
         ),
+        (
+            "service.memberships_cached_max",
+            config.service.memberships_cached_max as u64,
+            5 * config.service.members_max,
+            "service.members_max",
+            "a full dialog must fit into a quarter of it",
+        ),
     ];
     let broken = at_least.into_iter().filter(|&(_, value, least, ..)| value < least);
     let tell = |(key, value, least, other, why): (&str, u64, u64, &'static str, &str)| {

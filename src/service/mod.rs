@@ -12,6 +12,7 @@ mod attempts;
 mod audit;
 mod backend;
 mod blobs;
+mod cache;
 mod config;
 mod contacts;
 mod devices;

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use dashmap::{DashMap, DashSet};
 use futures_util::future::BoxFuture;
 use konvert_protocol::ErrorCode;
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+use quick_cache::DefaultHashBuilder;
+use quick_cache::sync::Cache;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::cache::{Lists, lists};
 use super::config::ServiceConfig;
 use super::limits::{LimitKind, Limits};
 use crate::auth::{Identity, Permission, Permissions};
@@ -28,25 +29,13 @@ type Roles = Arc<HashMap<Box<str>, MemberRole>>;
 
 /// Dialogs that do not exist, remembered so that asking for them again costs nothing.
 const ABSENT_MAX: usize = 10_000;
-/// Locks of the cache. Few, because one dialog must fit into the part behind one lock.
-const CACHE_SHARDS: usize = 4;
-
-/// An entry weighs as many as are in it, and one for itself.
-#[derive(Debug, Clone)]
-struct ByMembers;
-
-impl Weighter<Box<str>, Roles> for ByMembers {
-    fn weight(&self, _: &Box<str>, roles: &Roles) -> u64 {
-        1 + roles.len() as u64
-    }
-}
 
 /// The cache and the revocations.
 pub struct Roster {
     directory: Directory,
     /// Where the directory is asked: shards have other things to do.
     runtime: Handle,
-    dialogs: Cache<Box<str>, Roles, ByMembers>,
+    dialogs: Lists<Roles>,
     absent: Cache<Box<str>, ()>,
     limits: Arc<Limits>,
     reloading: [Mutex<()>; RELOAD_LOCKS],
@@ -77,21 +66,10 @@ impl Roster {
         let (memberships_max, access_token_ms) = (config.memberships_cached_max, config.access_token_s * 1_000);
         let (devices, users) = directory.revocations(limits.now_ms().saturating_sub(access_token_ms)).await?;
         let until = |revoked_ms: u64| revoked_ms.saturating_add(access_token_ms);
-        let options = OptionsBuilder::new()
-            .shards(CACHE_SHARDS)
-            .estimated_items_capacity(memberships_max / 8)
-            .weight_capacity(memberships_max as u64)
-            .build();
-        let options = options.map_err(|error| DirectoryError::Unavailable(error.to_string()))?;
         Ok(Arc::new(Self {
             directory,
             runtime,
-            dialogs: Cache::with_options(
-                options,
-                ByMembers,
-                DefaultHashBuilder::default(),
-                DefaultLifecycle::default(),
-            ),
+            dialogs: lists(memberships_max, 8, |roles| roles.len()),
             absent: Cache::new(ABSENT_MAX),
             limits,
             reloading: std::array::from_fn(|_| Mutex::new(())),

@@ -7,10 +7,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Weighter};
+use quick_cache::DefaultHashBuilder;
 use tokio::sync::Mutex;
 
+use super::cache::{Lists, lists};
 use crate::broker::Broker;
 use crate::directory::{Dialog, Directory, DirectoryError, Member};
 use crate::journal::RoomId;
@@ -38,21 +38,11 @@ impl Kept {
 /// Everything that a user is a member of, in no order.
 pub(super) type Shelf = Arc<Vec<Arc<Kept>>>;
 
-/// A shelf weighs as many dialogs as are on it, and one for itself.
-#[derive(Debug, Clone)]
-struct ByDialogs;
-
-impl Weighter<Box<str>, Shelf> for ByDialogs {
-    fn weight(&self, _: &Box<str>, shelf: &Shelf) -> u64 {
-        1 + shelf.len() as u64
-    }
-}
-
 /// See the head of the file.
 pub(super) struct Shelves {
     directory: Directory,
     broker: Broker,
-    users: Cache<Box<str>, Shelf, ByDialogs>,
+    users: Lists<Shelf>,
     turns: [Mutex<()>; TURNS],
     hasher: DefaultHashBuilder,
 }
@@ -69,7 +59,7 @@ impl Shelves {
         Self {
             directory,
             broker,
-            users: Cache::with_weighter(memberships_max / 32, memberships_max as u64, ByDialogs),
+            users: lists(memberships_max, 32, |shelf| shelf.len()),
             turns: std::array::from_fn(|_| Mutex::new(())),
             hasher: DefaultHashBuilder::default(),
         }
@@ -103,9 +93,7 @@ impl Shelves {
 
     /// Reads one dialog of a user again, if anything of theirs is in memory; call it after every change.
     pub async fn refresh(&self, user: &str, dialog: &str) {
-        if !self.users.contains_key(user) {
-            return;
-        }
+        // The turn first: somebody may be reading, from before the change, what is not in memory yet.
         let _turn = self.turn(user).await;
         let Some(shelf) = self.users.get(user) else { return };
         let Ok(now) = self.one(user, dialog).await else {
@@ -124,5 +112,68 @@ impl Shelves {
     fn kept(&self, (dialog, member): (Dialog, Member)) -> Arc<Kept> {
         let room = self.broker.find(&dialog.id).map(|info| info.id);
         Arc::new(Kept { dialog, member, room })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::broker::{BrokerConfig, Fanout, NoDirectory};
+    use crate::directory::{DialogKind, DirectoryConfig, MemberRole, Role, User, UserState};
+    use crate::journal::{JournalConfig, MemoryJournal};
+
+    fn dialog(id: &str) -> Dialog {
+        Dialog {
+            id: id.into(),
+            kind: DialogKind::Group,
+            e2ee: false,
+            title: id.into(),
+            about: String::new(),
+            avatar: None,
+            pair: None,
+            created_by: "ann".into(),
+            created_ms: 1,
+        }
+    }
+
+    fn ann() -> User {
+        User {
+            id: "ann".into(),
+            login: None,
+            name: "Ann".into(),
+            email: None,
+            about: String::new(),
+            avatar: None,
+            password: None,
+            role: Role::User,
+            state: UserState::Active,
+            origin: "token".into(),
+            created_ms: 1,
+            seen_ms: 0,
+        }
+    }
+
+    /// A change that comes while the whole is read is not lost: what is read may be from before it.
+    #[tokio::test]
+    async fn a_change_beside_the_first_look_is_seen() {
+        let data = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&DirectoryConfig::default(), data.path()).await.unwrap();
+        let fanout = Fanout::new(Vec::new());
+        let journal = Arc::new(MemoryJournal::new(&JournalConfig::default(), fanout.clone()).unwrap());
+        let broker = Broker::new(BrokerConfig::default(), journal, fanout, Arc::new(NoDirectory));
+        let shelves = Shelves::new(directory.clone(), broker, 1_000);
+        directory.add_user(&ann()).await.unwrap();
+
+        // The first look has read nothing yet, and keeps it only after the change.
+        let turn = shelves.turn("ann").await;
+        directory.add_dialog(&dialog("dialog-a"), &[("ann".into(), MemberRole::Owner)]).await.unwrap();
+        let mut refreshing = Box::pin(shelves.refresh("ann", "dialog-a"));
+        assert_eq!((&mut refreshing).now_or_never(), None, "the change waits for the look");
+        shelves.users.insert("ann".into(), Shelf::default());
+        drop(turn);
+        refreshing.await;
+        assert_eq!(shelves.of("ann").await.unwrap().len(), 1);
     }
 }
