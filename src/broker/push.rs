@@ -88,7 +88,7 @@ impl Push {
             + match &self.body {
                 Body::Message(record) => record.weight(),
                 Body::Signal { payload, .. } => payload.len(),
-                Body::Notice(_) => 0,
+                Body::Notice(body) => body.encoded_len(),
                 Body::Presence(diff) => AROUND * (diff.joined.len() + diff.left.len()),
             }
     }
@@ -122,6 +122,24 @@ impl Push {
             }),
             Body::Notice(body) => v1::ServerFrame { id: 0, body: Some(body.clone()) },
             Body::Presence(diff) => v1::ServerFrame::push(diff.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_push_weighs_what_it_carries() {
+        let name = || Arc::<str>::from("r");
+        let body = Bytes::from(vec![b'x'; 5_000]);
+        let changed = v1::Changed { path: "/api/x".into(), body: body.clone() };
+        let from = SessionKey { shard: 0, slot: 0, generation: 0 };
+        for push in
+            [Push::notice(RoomId(0), name(), changed), Push::signal(RoomId(0), name(), "ann".into(), body, from)]
+        {
+            assert!((5_000..6_000).contains(&push.weight()), "{push:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use konvert_protocol::blob_name;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -100,6 +100,9 @@ pub struct MessageView {
     /// Whether what is shown is that of a later edit; only in lists of dialogs, where edits are applied.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub edited: bool,
+    /// Whether there is more of the payload than is shown; only in lists of dialogs, which show the first 4 KiB.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
 }
 
 impl MessageView {
@@ -108,7 +111,7 @@ impl MessageView {
         Self::with(record, &record.payload)
     }
 
-    fn with(record: &Record, payload: &Bytes) -> Self {
+    fn with(record: &Record, payload: &[u8]) -> Self {
         let text = std::str::from_utf8(payload).ok().filter(|_| !record.erased).map(str::to_owned);
         let extras = record.extras.as_deref();
         Self {
@@ -131,6 +134,7 @@ impl MessageView {
             blobs: extras.iter().flat_map(|extras| &extras.blobs).map(blob_name).collect(),
             erased: record.erased,
             edited: false,
+            cut: false,
         }
     }
 }
@@ -150,51 +154,70 @@ pub(super) fn is_content(record: &Record) -> bool {
     record.kind == Kind::Message && record.relation.is_none_or(|relation| relation.kind == RelationKind::Reply)
 }
 
-/// How far back the newest message is looked for, records in all and at once.
+/// How far back the newest message is looked for: records in all and at once.
 const LOOK_BACK: (u64, usize) = (256, 32);
-/// Payload bytes read at once.
-const LOOK_BACK_BYTES: usize = 256 << 10;
+/// Payload bytes that are read at once, and after how many nothing older is read.
+const LOOK_BACK_BYTES: (usize, usize) = (256 << 10, 1 << 20);
+/// What of a payload is shown in lists: it is read for every dialog of a page, and told to everybody who watches.
+const PREVIEW_BYTES: usize = 4 << 10;
 
-/// The newest message that is still there, with its edits and appended parts. Blocks. `None` when there is none among
-/// the last 256 records.
+/// The newest message that is still there, with its edits and appended parts, as far as lists show it. Blocks. `None`
+/// when there is none among the last records.
 pub(super) fn newest(broker: &Broker, room: RoomId, bounds: &Bounds) -> Option<MessageView> {
     let (most, limit) = LOOK_BACK;
     let lowest = bounds.first.max(bounds.last.saturating_sub(most - 1));
-    let mut later = Vec::new();
+    let (bytes_max, bytes_most) = LOOK_BACK_BYTES;
+    let (mut later, mut bytes) = (Vec::new(), 0);
     let mut from = bounds.last;
-    while from >= lowest && from > 0 {
-        let range = ReadRange { from, direction: Direction::Backward, limit, bytes_max: LOOK_BACK_BYTES };
+    while from >= lowest && from > 0 && bytes < bytes_most {
+        let range = ReadRange { from, direction: Direction::Backward, limit, bytes_max };
         let page = broker.recent(room, range).unwrap_or_else(|| broker.read(room, range)).ok()?;
         from = page.records.first()?.offset - 1;
         for record in page.records.into_iter().rev() {
             if is_content(&record) && !record.erased {
                 return Some(folded(&record, later.iter().rev().map(AsRef::as_ref)));
             }
+            bytes += record.payload.len();
             later.push(record);
         }
     }
     None
 }
 
-/// A message with what later records made of it; `later` in rising order.
+/// A message with what later records made of it, as far as lists show it; `later` in rising order.
 fn folded<'a>(record: &Record, later: impl Iterator<Item = &'a Record>) -> MessageView {
-    let mut payload = record.payload.clone();
+    let mut payload = Vec::new();
+    take(&mut payload, &record.payload);
     let mut edited = false;
     for remark in later.filter(|remark| !remark.erased) {
         match remark.relation {
             Some(relation) if relation.offset != record.offset => {}
             Some(relation) if relation.kind == RelationKind::Edit => {
-                (payload, edited) = (remark.payload.clone(), true);
+                payload.clear();
+                take(&mut payload, &remark.payload);
+                edited = true;
             }
-            Some(relation) if relation.kind == RelationKind::Append => {
-                let mut whole = BytesMut::from(&payload[..]);
-                whole.extend_from_slice(&remark.payload);
-                payload = whole.freeze();
-            }
+            Some(relation) if relation.kind == RelationKind::Append => take(&mut payload, &remark.payload),
             _ => {}
         }
     }
-    MessageView { edited, ..MessageView::with(record, &payload) }
+    let cut = payload.len() > PREVIEW_BYTES;
+    MessageView { edited, cut, ..MessageView::with(record, preview(&payload)) }
+}
+
+/// Takes one byte more than is shown, by which one sees that there is more.
+fn take(payload: &mut Vec<u8>, part: &Bytes) {
+    let wanted = PREVIEW_BYTES + 1 - payload.len();
+    payload.extend_from_slice(&part[..wanted.min(part.len())]);
+}
+
+/// What is shown of a payload: no character of a text is cut in two.
+fn preview(payload: &[u8]) -> &[u8] {
+    let shown = &payload[..payload.len().min(PREVIEW_BYTES)];
+    match std::str::from_utf8(shown) {
+        Err(error) if error.error_len().is_none() && shown.len() < payload.len() => &shown[..error.valid_up_to()],
+        _ => shown,
+    }
 }
 
 #[cfg(test)]
@@ -232,6 +255,28 @@ mod tests {
         let text = |count: usize| folded(&message, later[..count].iter()).text.unwrap();
         assert_eq!([text(0), text(1), text(2), text(5)], ["one", "one two", "new", "new end"]);
         assert!(folded(&message, later.iter()).edited && !folded(&message, later[..1].iter()).edited);
+    }
+
+    #[test]
+    fn lists_show_the_beginning_of_what_is_long() {
+        let whole = |parts: usize, part: &'static str| {
+            let message = record(1, None, part.as_bytes());
+            let parts: Vec<_> =
+                (2..=parts as u64).map(|n| record(n, Some((RelationKind::Append, 1)), part.as_bytes())).collect();
+            folded(&message, parts.iter())
+        };
+        let fits = whole(256, "sixteen bytes...");
+        assert_eq!((fits.text.unwrap().len(), fits.cut), (PREVIEW_BYTES, false));
+        let cut = whole(257, "sixteen bytes...");
+        assert_eq!((cut.text.unwrap().len(), cut.cut), (PREVIEW_BYTES, true));
+        // Three bytes each, so that the last one does not fit whole.
+        let signs = whole(9_000, "€");
+        assert_eq!((signs.text.unwrap().chars().count(), signs.cut), (PREVIEW_BYTES / 3, true));
+        // An edit begins anew.
+        let long: Vec<_> = (2..400).map(|n| record(n, Some((RelationKind::Append, 1)), b"sixteen bytes...")).collect();
+        let edit = [record(400, Some((RelationKind::Edit, 1)), b"short")];
+        let short = folded(&record(1, None, b""), long.iter().chain(&edit));
+        assert_eq!((short.text.as_deref(), short.cut, short.edited), (Some("short"), false, true));
     }
 
     #[test]

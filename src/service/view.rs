@@ -88,7 +88,8 @@ pub struct DialogView {
     pub pinned: bool,
     /// Whether one has put it away.
     pub archived: bool,
-    /// The newest message that is still there, with its edits; null in a sealed dialog.
+    /// The newest message that is still there, with its edits, up to 4 KiB of it; null in a sealed dialog, and where the
+    /// last 256 records or the last MiB have none.
     pub last_message: Option<MessageView>,
 }
 
