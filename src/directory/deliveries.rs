@@ -2,6 +2,8 @@
 //!
 //! Invariant: an event is there at most once for an endpoint, however often it is queued.
 
+use std::sync::Arc;
+
 use super::Directory;
 use super::sql::{DirectoryError, Row, Tx, assembled, places, sql};
 
@@ -19,8 +21,8 @@ pub struct WebhookRow {
     pub id: String,
     /// What kind of event.
     pub event: &'static str,
-    /// What is told.
-    pub body: String,
+    /// What is told; the same text for every endpoint.
+    pub body: Arc<str>,
     /// Milliseconds since 1970.
     pub at_ms: u64,
 }
@@ -101,14 +103,24 @@ impl Delivery {
     }
 }
 
-/// Puts events into an endpoint's queue, within a change of something else. Of a full queue the newest are refused and
+/// Puts events into the queues of endpoints, within a change of something else. Of a full queue the newest are refused and
 /// counted; how many were.
-pub(super) async fn queue(
+pub(super) async fn queue_all(
     tx: &mut Tx,
-    webhook: &str,
-    rows: &[WebhookRow],
+    rows: &[(String, Vec<WebhookRow>)],
     waiting_max: u64,
 ) -> Result<u64, DirectoryError> {
+    let mut dropped = 0;
+    // Whoever takes the locks of several endpoints takes them in the same order, or two would wait for each other.
+    let mut ordered: Vec<_> = rows.iter().collect();
+    ordered.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    for (webhook, rows) in ordered {
+        dropped += queue(tx, webhook, rows, waiting_max).await?;
+    }
+    Ok(dropped)
+}
+
+async fn queue(tx: &mut Tx, webhook: &str, rows: &[WebhookRow], waiting_max: u64) -> Result<u64, DirectoryError> {
     tx.lock(&format!("webhook {webhook}")).await?;
     let found = sql("SELECT last_number, waiting_count FROM webhooks WHERE id = $1 AND state <> 'gone'");
     let Some(found) = tx.one(found.bind(webhook)).await? else { return Ok(0) };
@@ -137,7 +149,7 @@ pub(super) async fn queue(
         for row in rows {
             number += 1;
             statement =
-                statement.bind(webhook).bind(number).bind(&row.id).bind(row.event).bind(&row.body).bind(row.at_ms);
+                statement.bind(webhook).bind(number).bind(&row.id).bind(row.event).bind(&*row.body).bind(row.at_ms);
         }
         added += tx.run(statement).await?;
     }
@@ -156,10 +168,7 @@ impl Directory {
         waiting_max: u64,
     ) -> Result<u64, DirectoryError> {
         let mut tx = self.db.begin().await?;
-        let mut dropped = 0;
-        for (webhook, rows) in rows {
-            dropped += queue(&mut tx, webhook, rows, waiting_max).await?;
-        }
+        let dropped = queue_all(&mut tx, rows, waiting_max).await?;
         tx.commit().await?;
         Ok(dropped)
     }
@@ -200,7 +209,7 @@ impl Directory {
     pub async fn delivery_failed(&self, webhook: &str, delivery: &Delivery, now_ms: u64) -> Result<(), DirectoryError> {
         let mut tx = self.db.begin().await?;
         let statement = sql("UPDATE deliveries SET state = $3, attempts = $4, next_ms = $5, status = $6, error = $7, \
-             changed_ms = $8 WHERE webhook_id = $1 AND number = $2 AND state = 'waiting'")
+             changed_ms = $8, since_ms = $9 WHERE webhook_id = $1 AND number = $2 AND state = 'waiting'")
         .bind(webhook)
         .bind(delivery.number)
         .bind(delivery.state.name())
@@ -208,7 +217,8 @@ impl Directory {
         .bind(delivery.next_ms)
         .bind(delivery.status)
         .bind(&delivery.error)
-        .bind(now_ms);
+        .bind(now_ms)
+        .bind(delivery.since_ms);
         let changed = tx.run(statement).await?;
         if delivery.state == DeliveryState::Dead {
             tx.run(counted(webhook, changed)).await?;

@@ -7,7 +7,7 @@
 use super::Directory;
 use super::deliveries::{self, WebhookRow};
 use super::naming::{self, BlobRef};
-use super::sql::{DirectoryError, Statement, Tx, assembled, sql};
+use super::sql::{DirectoryError, Statement, Tx, assembled, rows_of, sql};
 
 /// Rows written by one statement.
 const ROWS: usize = 100;
@@ -74,8 +74,8 @@ impl Directory {
     /// Writes everything, in one transaction.
     pub async fn apply(&self, batch: &Batch) -> Result<(), DirectoryError> {
         let mut tx = self.db.begin().await?;
-        for mention in &batch.mentions {
-            tx.run(add_mention(mention)).await?;
+        for mentions in batch.mentions.chunks(ROWS) {
+            tx.run(add_mentions(mentions)).await?;
         }
         naming::add(&mut tx, &batch.blobs).await?;
         naming::erase(&mut tx, &batch.erased).await?;
@@ -92,10 +92,7 @@ impl Directory {
             let later = sql("UPDATE users SET seen_ms = $2 WHERE id = $1 AND seen_ms < $2");
             tx.run(later.bind(user).bind(*seen_ms)).await?;
         }
-        let mut dropped = 0;
-        for (webhook, rows) in &batch.deliveries {
-            dropped += deliveries::queue(&mut tx, webhook, rows, batch.waiting_max).await?;
-        }
+        let dropped = deliveries::queue_all(&mut tx, &batch.deliveries, batch.waiting_max).await?;
         if dropped > 0 {
             tracing::warn!(dropped, "queues of webhooks are full; these events were not taken");
         }
@@ -141,21 +138,23 @@ impl Directory {
     }
 }
 
-fn add_mention(mention: &Mention) -> Statement {
-    sql("INSERT INTO mentions (user_id, dialog_id, message_offset) \
-         SELECT m.user_id, m.dialog_id, CAST($3 AS BIGINT) FROM members m WHERE m.user_id = $1 AND m.dialog_id = $2 \
-         ON CONFLICT DO NOTHING")
-    .bind(&mention.user_id)
-    .bind(&mention.dialog_id)
-    .bind(mention.offset)
+fn add_mentions(mentions: &[Mention]) -> Statement {
+    let text = format!(
+        "INSERT INTO mentions (user_id, dialog_id, message_offset) SELECT m.user_id, m.dialog_id, CAST(v.column3 AS BIGINT) \
+         FROM (VALUES {}) AS v JOIN members m ON m.user_id = v.column1 AND m.dialog_id = v.column2 WHERE 1 = 1 \
+         ON CONFLICT DO NOTHING",
+        rows_of(3, mentions.len())
+    );
+    mentions.iter().fold(assembled(text), |statement, mention| {
+        statement.bind(&mention.user_id).bind(&mention.dialog_id).bind(mention.offset)
+    })
 }
 
 fn keep(positions: &[Followed]) -> Statement {
-    let rows: Vec<_> = (0..positions.len()).map(|row| format!("({})", super::sql::places(row * 3 + 1, 3))).collect();
     let text = format!(
         "INSERT INTO followed (room, epoch, message_offset) VALUES {} ON CONFLICT (room) DO UPDATE SET \
          epoch = excluded.epoch, message_offset = excluded.message_offset",
-        rows.join(", ")
+        rows_of(3, positions.len())
     );
     positions.iter().fold(assembled(text), |statement, position| {
         statement.bind(&position.room).bind(position.epoch).bind(position.offset)
@@ -177,7 +176,7 @@ async fn remove<T>(
 }
 
 /// `(condition) OR (condition) …` with every `?` numbered.
-fn repeated(condition: &'static str, count: usize) -> String {
+pub(super) fn repeated(condition: &'static str, count: usize) -> String {
     let mut number = 0;
     let mut text = String::new();
     for index in 0..count {
@@ -199,10 +198,41 @@ fn repeated(condition: &'static str, count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::{DirectoryConfig, MemberRole};
 
     #[test]
     fn conditions_are_numbered_through() {
         assert_eq!(repeated("a = ? AND b < ?", 2), "(a = $1 AND b < $2) OR (a = $3 AND b < $4)");
         assert_eq!(repeated("x", 1), "(x)");
+    }
+
+    /// More than one statement takes, members and strangers, twice.
+    #[tokio::test]
+    async fn mentions_of_members_are_kept_and_of_nobody_else() {
+        let data = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&DirectoryConfig::default(), data.path()).await.unwrap();
+        for id in ["ann", "bob"] {
+            let user = "INSERT INTO users (id, name, search, about, role, state, origin, created_ms, changed_ms, seen_ms) \
+                 VALUES ($1, $1, $1, '', 'user', 'active', 'token', 1, 1, 0)";
+            directory.db.run(sql(user).bind(id)).await.unwrap();
+        }
+        let dialog = "INSERT INTO dialogs (id, kind, mode, title, about, created_by, created_ms, changed_ms) \
+             VALUES ('dialog-a', 'group', 'server_readable', 'A', '', 'ann', 1, 1)";
+        directory.db.run(sql(dialog)).await.unwrap();
+        directory.db.run(super::super::members::insert("dialog-a", "ann", MemberRole::Owner, 1)).await.unwrap();
+        let mention =
+            |user: &str, dialog: &str, offset| Mention { user_id: user.into(), dialog_id: dialog.into(), offset };
+        let everybody = ["ann", "bob", "nobody"].map(|user| (1..=150).map(move |offset| (user, offset)));
+        let mentions = everybody.into_iter().flatten().map(|(user, offset)| mention(user, "dialog-a", offset));
+        let mentions = mentions.chain([mention("ann", "dialog-b", 1), mention("ann", "dialog-a", 1)]).collect();
+        let batch = Batch { mentions, ..Batch::default() };
+        for _ in 0..2 {
+            directory.apply(&batch).await.unwrap();
+            let counts = [mention("ann", "dialog-a", 0), mention("bob", "dialog-a", 0), mention("ann", "dialog-b", 0)];
+            assert_eq!(directory.mention_counts(&counts).await.unwrap(), [150, 0, 0]);
+        }
+        let read = Batch { read: vec![mention("ann", "dialog-a", 120)], ..Batch::default() };
+        directory.apply(&read).await.unwrap();
+        assert_eq!(directory.mention_counts(&[mention("ann", "dialog-a", 0)]).await.unwrap(), [30]);
     }
 }

@@ -1,7 +1,11 @@
 //! The table of which messages name which files. What is in it follows the journal.
 
 use super::Directory;
-use super::sql::{DirectoryError, Tx, sql};
+use super::followed::repeated;
+use super::sql::{DirectoryError, Statement, Tx, assembled, rows_of, sql};
+
+/// Rows written by one statement.
+const ROWS: usize = 100;
 
 /// A message names a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,20 +22,30 @@ pub struct BlobRef {
 
 /// Adds what was said; files that are not there are passed over, so that nothing that comes later is named by them.
 pub(super) async fn add(tx: &mut Tx, refs: &[BlobRef]) -> Result<(), DirectoryError> {
-    for BlobRef { room, offset, with, blob } in refs {
-        let statement = sql("INSERT INTO blob_refs (room, message_offset, with_offset, blob) \
-             SELECT $1, CAST($2 AS BIGINT), CAST($3 AS BIGINT), id FROM blobs WHERE id = $4 AND state <> 'unsettled' \
-             ON CONFLICT DO NOTHING");
-        tx.run(statement.bind(room).bind(*offset).bind(*with).bind(blob)).await?;
+    for refs in refs.chunks(ROWS) {
+        let text = format!(
+            "INSERT INTO blob_refs (room, message_offset, with_offset, blob) \
+             SELECT v.column1, CAST(v.column2 AS BIGINT), CAST(v.column3 AS BIGINT), b.id \
+             FROM (VALUES {}) AS v JOIN blobs b ON b.id = v.column4 WHERE b.state <> 'unsettled' ON CONFLICT DO NOTHING",
+            rows_of(4, refs.len())
+        );
+        let add = refs.iter().fold(assembled(text), |statement, BlobRef { room, offset, with, blob }| {
+            statement.bind(room).bind(*offset).bind(*with).bind(blob)
+        });
+        tx.run(add).await?;
     }
     Ok(())
 }
 
 /// Removes what erased messages named.
 pub(super) async fn erase(tx: &mut Tx, erased: &[(String, u64)]) -> Result<(), DirectoryError> {
-    for (room, offset) in erased {
-        let statement = sql("DELETE FROM blob_refs WHERE room = $1 AND (message_offset = $2 OR with_offset = $2)");
-        tx.run(statement.bind(room).bind(*offset)).await?;
+    for erased in erased.chunks(ROWS) {
+        // In two statements: each condition has an index of its own.
+        for of_message in ["room = ? AND message_offset = ?", "room = ? AND with_offset = ?"] {
+            let text = format!("DELETE FROM blob_refs WHERE {}", repeated(of_message, erased.len()));
+            let bind = |statement: Statement, (room, offset): &(String, u64)| statement.bind(room).bind(*offset);
+            tx.run(erased.iter().fold(assembled(text), bind)).await?;
+        }
     }
     Ok(())
 }

@@ -137,6 +137,12 @@ pub fn places(from: usize, count: usize) -> String {
     (from..from + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }
 
+/// `($1, $2, …), ($4, $5, …), …`: placeholders for `count` rows of `VALUES`.
+pub fn rows_of(columns: usize, count: usize) -> String {
+    let rows = (0..count).map(|row| format!("({})", places(row * columns + 1, columns)));
+    rows.collect::<Vec<_>>().join(", ")
+}
+
 impl Statement {
     /// Gives the next `$N` its value.
     #[must_use]

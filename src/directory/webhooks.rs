@@ -118,6 +118,9 @@ impl Directory {
     /// Changes where an endpoint is, what it is told, and whether. What waits is due at once.
     pub async fn change_webhook(&self, webhook: &Webhook) -> Result<bool, DirectoryError> {
         let mut tx = self.db.begin().await?;
+        // Deliveries first, as when one was tried, or the two would wait for each other.
+        let due = sql("UPDATE deliveries SET next_ms = 0 WHERE webhook_id = $1 AND state = 'waiting' AND next_ms > 0");
+        tx.run(due.bind(&webhook.id)).await?;
         let statement =
             sql("UPDATE webhooks SET url = $2, events = $3, rooms = $4, state = $5, since_ms = $6 WHERE id = $1")
                 .bind(&webhook.id)
@@ -127,8 +130,6 @@ impl Directory {
                 .bind(webhook.state.name())
                 .bind(webhook.since_ms);
         let changed = tx.run(statement).await?;
-        let due = sql("UPDATE deliveries SET next_ms = 0 WHERE webhook_id = $1 AND state = 'waiting' AND next_ms > 0");
-        tx.run(due.bind(&webhook.id)).await?;
         tx.commit().await?;
         Ok(changed > 0)
     }

@@ -11,6 +11,7 @@ mod broken;
 mod contacts;
 mod counts;
 mod dialogs;
+mod endpoints;
 mod files;
 mod foreign;
 mod limits;

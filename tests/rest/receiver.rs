@@ -46,20 +46,26 @@ struct State {
 pub struct Receiver {
     pub port: u16,
     state: Arc<Mutex<State>>,
+    /// Whoever has it keeps all answers back.
+    gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Receiver {
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let receiver = Self { port, state: Arc::default() };
+        let receiver = Self { port, state: Arc::default(), gate: Arc::default() };
         let me = receiver.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let me = me.clone();
                 let service = service_fn(move |request| {
                     let me = me.clone();
-                    async move { Ok::<_, Infallible>(me.take(request).await) }
+                    async move {
+                        let response = me.take(request).await;
+                        drop(me.gate.lock().await);
+                        Ok::<_, Infallible>(response)
+                    }
                 });
                 tokio::spawn(
                     hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), service),
@@ -71,11 +77,29 @@ impl Receiver {
 
     /// Makes a webhook that leads here; its id.
     pub async fn register(&self, api: &Api, events: &[&str], rooms: &str) -> String {
-        let body = json!({"url": format!("http://127.0.0.1:{}/hook", self.port), "events": events, "rooms": rooms});
+        let body = json!({"url": self.url(), "events": events, "rooms": rooms});
         let made = api.post("/api/admin/webhooks", body).await.ok();
         let secret = made["secret"].as_str().expect("a secret").strip_prefix("whsec_").expect("its form").to_owned();
         self.state.lock().expect("no panic").secret = Some(STANDARD.decode(secret).expect("base64"));
         made["webhook"]["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Where it is told.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hook", self.port)
+    }
+
+    /// Stands in for another one, whose webhook will lead here.
+    pub async fn start_for(other: &Self) -> Self {
+        let receiver = Self::start().await;
+        let secret = other.state.lock().expect("no panic").secret.clone();
+        receiver.state.lock().expect("no panic").secret = secret;
+        receiver
+    }
+
+    /// Keeps answers back until this is dropped.
+    pub async fn hold(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        self.gate.clone().lock_owned().await
     }
 
     /// The secret of the webhook that leads here.

@@ -14,22 +14,22 @@ use crate::server::{Server, Setup};
 use crate::user::{self, User};
 
 /// A server that may tell programs on this machine, and does not wait long before it tries again.
-fn setup() -> Setup {
+pub fn setup() -> Setup {
     Setup::default().set("webhooks.allow_private", r#"["127.0.0.0/8"]"#).set("webhooks.retry_ms", 20)
 }
 
-async fn room(api: &Api, room: &str) {
+pub async fn room(api: &Api, room: &str) {
     api.post("/api/server/rooms", json!({"room": room})).await.ok();
 }
 
-async fn say(api: &Api, room: &str, numbers: std::ops::Range<u64>) {
+pub async fn say(api: &Api, room: &str, numbers: std::ops::Range<u64>) {
     for number in numbers {
         api.post("/api/server/publish", said(room, &format!("m{number}"), &format!("text {number}"))).await.ok();
     }
 }
 
 /// The offsets of the messages that were taken, each delivery once.
-fn taken(told: &[Told]) -> Vec<u64> {
+pub fn taken(told: &[Told]) -> Vec<u64> {
     let mut seen = HashSet::new();
     let taken = told.iter().filter(|told| (200..300).contains(&told.status));
     taken.filter(|told| seen.insert(told.id.clone())).filter_map(|told| told.body["data"]["offset"].as_u64()).collect()
@@ -72,7 +72,7 @@ async fn messages_arrive_in_order_whatever_the_endpoint_answers() {
 }
 
 /// The endpoint when nothing waits for it any more.
-async fn settled(api: &Api, id: &str) -> Value {
+pub async fn settled(api: &Api, id: &str) -> Value {
     let deadline = tokio::time::Instant::now() + DEADLINE;
     loop {
         let view = api.get(&format!("/api/admin/webhooks/{id}")).await.ok();

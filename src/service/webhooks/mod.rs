@@ -14,6 +14,7 @@ mod signature;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -124,6 +125,10 @@ pub struct Webhooks {
     config: WebhooksConfig,
     outward: Outward,
     endpoints: ArcSwap<Vec<Endpoint>>,
+    /// Held from reading the endpoints until they are those that are matched, so that of two changes the later one stays.
+    reading: tokio::sync::Mutex<()>,
+    /// How often somebody changed an endpoint: whoever sends looks at it anew then.
+    changes: AtomicU64,
     /// Who sends to which endpoint.
     senders: Mutex<HashMap<String, sender::Sender>>,
 }
@@ -167,7 +172,8 @@ impl Webhooks {
         let allowed =
             config.allow_private.iter().map(|network| network.parse::<Network>().map_err(OutwardError::BadUrl));
         let outward = Outward::new(&allowed.collect::<Result<Vec<_>, _>>()?, config::ANSWER)?;
-        Ok(Self { config, outward, endpoints: ArcSwap::default(), senders: Mutex::default() })
+        let (endpoints, reading, changes) = (ArcSwap::default(), tokio::sync::Mutex::default(), AtomicU64::new(0));
+        Ok(Self { config, outward, endpoints, reading, changes, senders: Mutex::default() })
     }
 
     /// Has those who send look again.
@@ -188,7 +194,12 @@ fn row(event: &WebhookEvent, place: Option<(u64, u64)>) -> WebhookRow {
         _ => format!("{}{}", random_base32(), random_base32()),
     };
     let body = json!({"type": event.kind.name(), "time_ms": event.time_ms, "data": event.data});
-    WebhookRow { id: format!("evt_{id}"), event: event.kind.name(), body: body.to_string(), at_ms: event.time_ms }
+    WebhookRow {
+        id: format!("evt_{id}"),
+        event: event.kind.name(),
+        body: body.to_string().into(),
+        at_ms: event.time_ms,
+    }
 }
 
 impl Service {
@@ -296,14 +307,29 @@ impl Service {
     /// # Errors
     /// When the directory does not answer; then the endpoints are as before.
     pub async fn start_webhooks(self: &Arc<Self>) -> Result<(), DirectoryError> {
-        let webhooks = self.directory.webhooks().await?;
-        let matched = webhooks.iter().filter(|webhook| webhook.state != WebhookState::Gone).filter_map(Endpoint::of);
-        self.webhooks.endpoints.store(Arc::new(matched.collect()));
+        self.webhooks.changes.fetch_add(1, Ordering::Release);
+        let _turn = self.webhooks.reading.lock().await;
+        let webhooks = self.match_webhooks().await?;
         let mut senders = self.webhooks.senders.lock();
         senders.retain(|id, _| webhooks.iter().any(|webhook| webhook.id == *id));
         for webhook in webhooks {
             senders.entry(webhook.id.clone()).or_insert_with(|| sender::Sender::start(self, webhook.id)).wake();
         }
         Ok(())
+    }
+
+    /// An endpoint wants nothing any more.
+    async fn webhook_gone(&self, id: &str) -> Result<(), DirectoryError> {
+        self.directory.webhook_gone(id).await?;
+        let _turn = self.webhooks.reading.lock().await;
+        self.match_webhooks().await.map(drop)
+    }
+
+    /// Matches events with the endpoints that there are now, in one's turn; all of them.
+    async fn match_webhooks(&self) -> Result<Vec<Webhook>, DirectoryError> {
+        let webhooks = self.directory.webhooks().await?;
+        let matched = webhooks.iter().filter(|webhook| webhook.state != WebhookState::Gone).filter_map(Endpoint::of);
+        self.webhooks.endpoints.store(Arc::new(matched.collect()));
+        Ok(webhooks)
     }
 }

@@ -4,6 +4,7 @@
 //! Endpoints do not wait for each other. Everything is in the directory, so that the task can end at any moment: what was
 //! sent and not yet marked is sent again, with the same id.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -95,6 +96,7 @@ impl Attempt {
 impl Service {
     /// Sends what waits until there is nothing, or something fails.
     async fn send_waiting(&self, id: &str) -> Result<Next, DirectoryError> {
+        let changes = self.webhooks.changes.load(Ordering::Acquire);
         let Some(webhook) = self.directory.webhook(id).await? else { return Ok(Next::Never) };
         if webhook.state != WebhookState::Active {
             return Ok(Next::After(IDLE));
@@ -109,6 +111,10 @@ impl Service {
         }
         let (mut done, mut status, mut failure) = (Vec::new(), 0, None);
         for delivery in deliveries {
+            if self.webhooks.changes.load(Ordering::Acquire) != changes {
+                // It may be paused by now, or elsewhere.
+                break;
+            }
             let wait_ms = delivery.next_ms.saturating_sub((self.now_ms)());
             if wait_ms > 0 {
                 self.directory.deliveries_done(id, &done, status, (self.now_ms)()).await?;
@@ -133,6 +139,10 @@ impl Service {
     async fn failed(&self, webhook: &Webhook, mut delivery: Delivery, attempt: Attempt) -> Result<(), DirectoryError> {
         let now_ms = (self.now_ms)();
         let is_gone = attempt.status == STATUS_GONE;
+        if delivery.attempts == 0 {
+            // Its time begins now and not when it happened: what waited behind another one has its own.
+            delivery.since_ms = now_ms;
+        }
         delivery.attempts += 1;
         delivery.status = attempt.status.into();
         delivery.error = attempt.error;
@@ -146,10 +156,7 @@ impl Service {
         self.directory.delivery_failed(&webhook.id, &delivery, now_ms).await?;
         if is_gone {
             tracing::warn!(webhook = webhook.id, "the endpoint answered 410 and is told nothing any more");
-            self.directory.webhook_gone(&webhook.id).await?;
-            let endpoints = self.webhooks.endpoints.load();
-            let left = endpoints.iter().filter(|endpoint| endpoint.id != webhook.id).cloned().collect();
-            self.webhooks.endpoints.store(Arc::new(left));
+            self.webhook_gone(&webhook.id).await?;
         }
         Ok(())
     }
