@@ -173,9 +173,9 @@ impl Service {
             _ => error,
         })?;
         match (before, after) {
-            _ if before == after => Ok(()),
-            (None, Some(_)) => self.member_came(id, user).await,
-            (_, Some(_)) => self.member_changed(id, user).await,
+            _ if before == after => {}
+            (None, Some(role)) => self.member_came(id, user, role).await,
+            (_, Some(role)) => self.member_changed(id, user, role).await,
             (_, None) => {
                 if !crate::sabotage::is("keep_members") {
                     self.reread(id).await;
@@ -183,42 +183,46 @@ impl Service {
                 }
                 self.tell_member(id, user, None).await;
                 self.tell_members(id).await;
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// After somebody has become a member: what was said before is not unread for them.
-    pub(super) async fn member_came(&self, id: &str, user: &str) -> Result<(), ServiceError> {
+    pub(super) async fn member_came(&self, id: &str, user: &str, role: MemberRole) {
         self.reread(id).await;
         if let Some(info) = self.broker.find(id)
             && let Ok(bounds) = self.broker.bounds(info.id)
             && bounds.last > 0
+            && let Err(error) = self.broker.mark_and_wait(&info, &user.into(), bounds.last).await
         {
-            self.broker.mark_and_wait(&info, &user.into(), bounds.last).await?;
+            // They are a member all the same, and only see too much as unread.
+            let error = ServiceError::from(error);
+            tracing::warn!(%error, dialog = id, "what was said before a member came is unread for them");
         }
-        self.access_changed(id, user);
-        self.shelves.refresh(user, id).await;
-        self.member_told(id, user).await
+        self.member_is(id, user, role).await;
     }
 
     /// After somebody has become something else.
-    async fn member_changed(&self, id: &str, user: &str) -> Result<(), ServiceError> {
+    async fn member_changed(&self, id: &str, user: &str, role: MemberRole) {
         self.reread(id).await;
-        self.access_changed(id, user);
-        self.shelves.refresh(user, id).await;
-        self.member_told(id, user).await
+        self.member_is(id, user, role).await;
     }
 
-    async fn member_told(&self, id: &str, user: &str) -> Result<(), ServiceError> {
-        if let (Some(kept), Some(person)) =
-            (self.shelves.one(user, id).await?, self.directory.people(&[user]).await?.pop())
-        {
-            self.webhook_member(id, user, Some(kept.member.role)).await;
-            self.tell_member(id, user, Some((&kept.member, &person))).await;
+    /// Has everybody follow what a member is now. It is stored, so nothing here may fail any more.
+    async fn member_is(&self, id: &str, user: &str, role: MemberRole) {
+        self.access_changed(id, user);
+        self.shelves.refresh(user, id).await;
+        self.webhook_member(id, user, Some(role)).await;
+        let ids = [user];
+        let looks = tokio::try_join!(self.shelves.one(user, id), self.directory.people(&ids));
+        match looks.map(|(kept, people)| kept.zip(people.into_iter().next())) {
+            Ok(Some((kept, person))) => self.tell_member(id, user, Some((&kept.member, &person))).await,
+            // Gone again.
+            Ok(None) => {}
+            Err(error) => tracing::debug!(%error, dialog = id, "a member was not told"),
         }
         self.tell_members(id).await;
-        Ok(())
     }
 
     /// After somebody has ceased to be a member: their sessions leave, and their list forgets the dialog.

@@ -19,6 +19,7 @@ mod limits;
 mod link;
 mod live;
 mod matrix;
+mod memberships;
 mod openapi;
 mod postgres;
 mod programs;

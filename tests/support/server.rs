@@ -93,6 +93,11 @@ impl Server {
         self.child = Some(child);
     }
 
+    /// From the next start on another value of a setting.
+    pub fn set(&mut self, key: &str, value: impl ToString) {
+        self.setup = self.setup.clone().set(key, value);
+    }
+
     /// Kills the server as `kill -9` does, and waits until it is gone.
     pub async fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
