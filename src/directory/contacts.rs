@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Directory;
-use super::sql::{DirectoryError, Row, Tx, assembled, sql};
+use super::sql::{DirectoryError, Row, Tx, assembled, places, sql};
 
 /// What somebody is to somebody else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -89,11 +89,25 @@ impl Directory {
         row.as_ref().map(Contact::of).transpose()
     }
 
-    /// Those who keep `user` as this, at most `limit`.
-    pub async fn who_keep(&self, user: &str, state: ContactState, limit: usize) -> Result<Vec<String>, DirectoryError> {
-        let statement = sql("SELECT user_id FROM contacts WHERE other_id = $1 AND state = $2 LIMIT $3");
-        let rows = self.db.all(statement.bind(user).bind(state.name()).bind(limit as u64)).await?;
-        rows.iter().map(|row| row.text("user_id")).collect()
+    /// Those who have one of these users as a friend, and what that one is to them; at most `limit` of all together.
+    pub async fn friends_of(&self, users: &[&str], limit: usize) -> Result<Vec<(String, Contact)>, DirectoryError> {
+        const USERS: usize = 200;
+        let mut friends = Vec::new();
+        for users in users.chunks(USERS) {
+            let left = limit - friends.len();
+            if left == 0 {
+                break;
+            }
+            let text = format!(
+                "SELECT user_id, other_id, state, since_ms FROM contacts WHERE state = 'friend' AND other_id IN ({}) \
+                 LIMIT {left}",
+                places(1, users.len())
+            );
+            for row in self.db.all(assembled(text).bind_all(users.iter().copied())).await? {
+                friends.push((row.text("user_id")?, Contact::of(&row)?));
+            }
+        }
+        Ok(friends)
     }
 
     /// Those of these pairs in which the first has blocked the second.

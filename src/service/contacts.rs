@@ -4,6 +4,8 @@
 //! sees nothing of it: for them everything stays as it was, and what they ask for looks sent. In a direct dialog neither
 //! writes while one has blocked the other. When the block ends, things are as the other one still sees them.
 
+use std::collections::{HashMap, HashSet};
+
 use konvert_protocol::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -142,18 +144,40 @@ impl Service {
         Ok(())
     }
 
+    /// Tells friends that these have come or gone; of all of them together, up to `friends_max` are looked at.
+    pub(super) async fn tell_friends(&self, users: &[&str], friends_max: usize) -> Result<(), ServiceError> {
+        let mut friends = self.directory.friends_of(users, friends_max).await?;
+        friends.retain(|(friend, _)| self.broker.is_watching(friend));
+        let ids: HashSet<&str> = friends.iter().map(|(_, contact)| &*contact.other_id).collect();
+        let ids: Vec<&str> = ids.into_iter().collect();
+        let pairs: Vec<_> = friends.iter().map(|(friend, contact)| (&*contact.other_id, &**friend)).collect();
+        let (people, hidden) = tokio::try_join!(self.directory.people(&ids), self.directory.blocks(&pairs))?;
+        let people: HashMap<_, _> = people.iter().map(|person| (&*person.id, person)).collect();
+        for (friend, contact) in &friends {
+            let Some(person) = people.get(&*contact.other_id) else { continue };
+            let hidden = hidden.contains(&(contact.other_id.clone(), friend.clone()));
+            self.tell(friend, contact_path(&contact.other_id), &self.contact_view(contact, person, hidden));
+        }
+        Ok(())
+    }
+
     /// Tells somebody what somebody else is to them now.
-    pub(super) async fn tell_contact(&self, whose: &str, other: &str) {
+    async fn tell_contact(&self, whose: &str, other: &str) {
         if !self.broker.is_watching(whose) {
             return;
         }
-        let path = format!("/api/contacts/{}", segment(other));
+        let path = contact_path(other);
         match self.contact_of(whose, other).await {
             Ok(view) => self.tell(whose, path, &view),
             Err(error) if error.code == ErrorCode::NotFound => self.tell_gone(whose, path),
             Err(error) => tracing::debug!(%error, "a change of a contact was not told"),
         }
     }
+}
+
+/// Where a contact is asked for.
+fn contact_path(other: &str) -> String {
+    format!("/api/contacts/{}", segment(other))
 }
 
 /// How both sides stand afterwards; the first is that of the one who acts.
@@ -189,7 +213,7 @@ fn decide(act: ContactAct, (mine, theirs): Sides) -> Result<Sides, ServiceError>
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{HashSet, VecDeque};
+    use std::collections::VecDeque;
 
     use super::*;
 

@@ -1,9 +1,10 @@
 //! The follower: what was committed becomes rows where rows are needed, and is told to those who watch.
 //!
-//! Owns the one task that listens to the log. Invariants: facts are gathered for a moment and written in one
-//! transaction, in their order, with how far each dialog was followed; what a crash or an overflow took away is read
-//! from the log again, and what was seen twice changes nothing. Telling comes after writing and is bounded for each
-//! batch: see [`LOOKS_MAX`] and the head of `live.rs`.
+//! Owns the one task that listens to the log; `catch_up.rs` is how it reads what it did not hear. Invariants: facts are
+//! gathered for a moment and written in one transaction, in their order, with how far each dialog was followed; what a
+//! crash or an overflow took away is read from the log again, and what was seen twice changes nothing. Batches are
+//! bounded, because other changes wait for them. Telling comes after writing and is bounded for each batch: see
+//! [`LOOKS_MAX`] and the head of `live.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -12,29 +13,29 @@ use std::time::Duration;
 use konvert_protocol::blob_name;
 
 use super::message::is_content;
-use super::{Service, ServiceError, WebhookRows};
-use crate::broker::{Broker, DIALOG_PREFIX, Followed, Follower};
-use crate::directory::{self, Batch, BlobRef, ContactState, Mention, WebhookRow};
-use crate::journal::{Bounds, Direction, ReadRange, Record, RelationKind, RoomInfo};
+use super::{Service, WebhookRows};
+use crate::broker::{DIALOG_PREFIX, Followed, Follower};
+use crate::directory::{self, Batch, BlobRef, Mention, WebhookRow};
+use crate::journal::{Record, RelationKind, RoomInfo};
 
 /// How long facts are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(100);
-/// Facts of one batch.
+/// Facts of one batch; each makes a row or two.
 const FACTS_MAX: usize = 10_000;
+/// Bytes of what programs outside are told by one batch, each of them counted.
+const DELIVERY_BYTES_MAX: usize = 8 << 20;
 /// How long to wait when the directory does not take a batch. What is followed meanwhile waits in the core's queue.
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Looks at dialogs that are told with one batch; further changes are told by position alone.
 const LOOKS_MAX: usize = 500;
-/// Friends who are told that somebody came or went.
-const FRIENDS_MAX: usize = 1_000;
-/// What is read of the log at once when a room is caught up with, records and bytes.
-const READ: (usize, usize) = (500, 1 << 20);
+/// Friends who are looked at, because somebody came or went, with one batch; the others see it when they look.
+const FRIENDS_MAX: usize = 10_000;
 
 /// What was gathered.
 #[derive(Debug, Default)]
-struct Gathered {
+pub(super) struct Gathered {
     batch: Batch,
-    positions: HashMap<Arc<str>, (u64, u64)>,
+    pub positions: HashMap<Arc<str>, (u64, u64)>,
     /// Dialogs in which something was said.
     moved: HashSet<Arc<str>>,
     /// Read markers that moved: by dialog and user, how far.
@@ -44,6 +45,7 @@ struct Gathered {
     /// What programs outside are to be told, by webhook.
     deliveries: HashMap<String, Vec<WebhookRow>>,
     facts: usize,
+    delivery_bytes: usize,
 }
 
 impl Service {
@@ -62,11 +64,12 @@ impl Service {
     }
 
     /// Writes what was gathered, however often it takes.
-    async fn write(&self, mut gathered: Gathered) -> Gathered {
-        let batch = Batch { waiting_max: self.webhook_waiting_max(), ..gathered.finish() };
+    pub(super) async fn write(&self, mut gathered: Gathered) -> Gathered {
+        let mut batch = Batch { waiting_max: self.webhook_waiting_max(), ..gathered.finish() };
         if batch.is_empty() {
             return gathered;
         }
+        self.drop_strangers(&mut batch.mentions).await;
         while let Err(error) = self.directory.apply(&batch).await {
             tracing::warn!(%error, "what was followed is not written yet");
             tokio::time::sleep(RETRY).await;
@@ -75,44 +78,21 @@ impl Service {
         gathered
     }
 
-    /// Reads again what is in the log and was not followed.
-    async fn catch_up(&self) {
-        while let Err(error) = self.try_catch_up().await {
-            tracing::warn!(%error, "the log is not caught up with yet");
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-
-    async fn try_catch_up(&self) -> Result<(), ServiceError> {
-        let followed = self.directory.followed().await?;
-        let broker = self.broker.clone();
-        let since = self.webhooks_since();
-        let behind = super::blocking(move || behind(&broker, followed, &since)).await?;
-        let mut gathered = Gathered::default();
-        for (info, mut from) in behind {
-            loop {
-                let (broker, room) = (self.broker.clone(), info.id);
-                let page = super::blocking(move || read(&broker, room, from)).await?;
-                let Ok(page) = page else {
-                    // Damage is reported by the journal itself; the other rooms are not kept waiting.
-                    tracing::warn!(room = &*info.name, from, "the rest of the room could not be followed");
-                    break;
-                };
-                for record in &page.records {
-                    gathered.stored(&info, page.bounds.epoch, record, erased_by(record), self);
-                    gathered.positions.insert(info.name.clone(), (page.bounds.epoch, record.offset));
-                    from = record.offset + 1;
-                }
-                if gathered.facts >= FACTS_MAX {
-                    self.write(std::mem::take(&mut gathered)).await;
-                }
-                if !page.more {
-                    break;
-                }
+    /// Leaves out mentions of users who are no members: anybody can be named in a message, and each would cost a row's work.
+    async fn drop_strangers(&self, mentions: &mut Vec<Mention>) {
+        let mut rosters = HashMap::new();
+        for mention in mentions.iter() {
+            if !rosters.contains_key(&mention.dialog_id) {
+                // What is not known is left to the directory.
+                let members = self.roster.members(&mention.dialog_id).await.ok();
+                rosters.insert(mention.dialog_id.clone(), members);
             }
         }
-        self.write(gathered).await;
-        Ok(())
+        let is_member = |mention: &Mention| {
+            let members = rosters.get(&mention.dialog_id).and_then(Option::as_ref);
+            members.is_none_or(|members| members.contains_key(&*mention.user_id))
+        };
+        mentions.retain(is_member);
     }
 
     /// Tells those who watch.
@@ -124,25 +104,14 @@ impl Service {
                 Err(error) => tracing::debug!(%error, dialog = &**dialog, "a change was not told"),
             }
         }
-        for user in gathered.seen.keys() {
-            self.tell_friends(user).await;
+        let seen: Vec<&str> = gathered.seen.keys().map(AsRef::as_ref).collect();
+        if let Err(error) = self.tell_friends(&seen, FRIENDS_MAX).await {
+            tracing::debug!(%error, "friends were not told");
         }
         for (dialog, user) in gathered.read.into_keys().filter(|(dialog, _)| !gathered.moved.contains(dialog)) {
             if self.broker.is_watching(&user) {
                 looks -= self.tell_dialog(&dialog, &[user], looks).await;
             }
-        }
-    }
-
-    /// Tells friends that somebody has come or gone.
-    async fn tell_friends(&self, user: &str) {
-        match self.directory.who_keep(user, ContactState::Friend, FRIENDS_MAX).await {
-            Ok(friends) => {
-                for friend in friends {
-                    self.tell_contact(&friend, user).await;
-                }
-            }
-            Err(error) => tracing::debug!(%error, "friends were not told"),
         }
     }
 }
@@ -174,12 +143,18 @@ impl Gathered {
 
     fn deliver(&mut self, rows: WebhookRows) {
         for (webhook, rows) in rows {
-            self.facts += 1;
+            self.facts += rows.len();
+            self.delivery_bytes += rows.iter().map(|row| row.body.len()).sum::<usize>();
             self.deliveries.entry(webhook).or_default().extend(rows);
         }
     }
 
-    fn stored(&mut self, info: &RoomInfo, epoch: u64, record: &Record, erased: Vec<u64>, service: &Service) {
+    /// Whether no more goes into one transaction: every other change waits for it.
+    pub fn is_full(&self) -> bool {
+        self.facts >= FACTS_MAX || self.delivery_bytes >= DELIVERY_BYTES_MAX
+    }
+
+    pub fn stored(&mut self, info: &RoomInfo, epoch: u64, record: &Record, erased: Vec<u64>, service: &Service) {
         let rows = service.message_rows(info, epoch, record);
         if !rows.is_empty() {
             self.positions.insert(info.name.clone(), (epoch, record.offset));
@@ -190,7 +165,7 @@ impl Gathered {
         if !is_dialog && !names_files && erased.is_empty() {
             return;
         }
-        self.facts += 1;
+        self.facts += weight(record, &erased);
         self.batch.blobs.extend(named(info, record));
         self.batch.erased.extend(erased.into_iter().map(|offset| (info.name.to_string(), offset)));
         if is_dialog || names_files {
@@ -227,6 +202,12 @@ impl Gathered {
     }
 }
 
+/// How many facts a message is: itself, and every row that it makes or takes away.
+fn weight(record: &Record, erased: &[u64]) -> usize {
+    let named = record.extras.as_ref().map_or(0, |extras| extras.mentions.len() + extras.blobs.len());
+    1 + named + erased.len()
+}
+
 /// The files that a message names.
 fn named(info: &RoomInfo, record: &Record) -> impl Iterator<Item = BlobRef> {
     let with = record.relation.filter(|relation| matches!(relation.kind, RelationKind::Edit | RelationKind::Append));
@@ -246,7 +227,7 @@ async fn gather(follower: &mut Follower, service: &Service) -> (Gathered, bool) 
     let mut lost = gathered.take(follower.next().await, service);
     let end = tokio::time::sleep(GATHER);
     tokio::pin!(end);
-    while !lost && gathered.facts < FACTS_MAX {
+    while !lost && !gathered.is_full() {
         tokio::select! {
             () = &mut end => break,
             fact = follower.next() => lost = gathered.take(fact, service),
@@ -255,60 +236,30 @@ async fn gather(follower: &mut Follower, service: &Service) -> (Gathered, bool) 
     (gathered, lost)
 }
 
-/// Rooms that stand further than they were followed, with where to go on: dialogs, rooms in which files are named, which
-/// were put on the list before, and rooms of whose messages programs outside are told; `since` says since when. Blocks.
-fn behind(
-    broker: &Broker,
-    followed: Vec<directory::Followed>,
-    since: &impl Fn(&RoomInfo) -> Option<u64>,
-) -> Vec<(RoomInfo, u64)> {
-    let followed: HashMap<_, _> =
-        followed.into_iter().map(|followed| (followed.room, (followed.epoch, followed.offset))).collect();
-    let mut behind = Vec::new();
-    broker.rooms(&mut |info, bounds| {
-        let is_dialog = info.name.starts_with(DIALOG_PREFIX);
-        let from = match (followed.get(&*info.name), since(info)) {
-            (None, None) if !is_dialog => return,
-            (Some((epoch, offset)), _) if *epoch == bounds.epoch => offset + 1,
-            (_, Some(since_ms)) if !is_dialog => first_since(broker, info, bounds, since_ms),
-            _ => 1,
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::journal::{Extras, Kind};
+
+    #[test]
+    fn a_message_weighs_what_it_writes() {
+        let extras = Extras::new(vec!["bob".into(); 64].into(), vec![[0; 32]; 16].into());
+        let record = Record {
+            offset: 1,
+            ordinal: 1,
+            time_ms: 0,
+            kind: Kind::Message,
+            relation: None,
+            sender: "ann".into(),
+            sender_name: "".into(),
+            message_id: "m".into(),
+            payload: Bytes::new(),
+            extras,
+            erased: false,
         };
-        if from <= bounds.last {
-            behind.push((info.clone(), from));
-        }
-    });
-    behind
-}
-
-/// The first message of a room that was stored at a time or later. Blocks.
-fn first_since(broker: &Broker, info: &RoomInfo, bounds: &Bounds, since_ms: u64) -> u64 {
-    let (mut from, mut limit) = (bounds.last, 1);
-    while from >= bounds.first {
-        let range = ReadRange { from, direction: Direction::Backward, limit, bytes_max: READ.1 };
-        let Ok(page) = broker.read(info.id, range) else { break };
-        // Times never fall inside a room.
-        if let Some(older) = page.records.iter().rfind(|record| record.time_ms < since_ms) {
-            return older.offset + 1;
-        }
-        let Some(oldest) = page.records.first() else { break };
-        (from, limit) = (oldest.offset - 1, READ.0);
+        assert_eq!(weight(&record, &[1, 2, 3]), 84);
+        assert_eq!(weight(&Record { extras: None, ..record }, &[]), 1);
     }
-    from + 1
-}
-
-fn read(
-    broker: &Broker,
-    room: crate::journal::RoomId,
-    from: u64,
-) -> Result<crate::journal::Page, crate::broker::BrokerError> {
-    let (limit, bytes_max) = READ;
-    // What retention removed meanwhile needs no following.
-    let from = from.max(broker.bounds(room)?.first);
-    broker.read(room, ReadRange { from, direction: Direction::Forward, limit, bytes_max })
-}
-
-/// What a record that is read again erased, as far as it can have counted.
-fn erased_by(record: &Record) -> Vec<u64> {
-    let delete = record.relation.filter(|relation| relation.kind == RelationKind::Delete);
-    delete.map(|relation| relation.offset).into_iter().collect()
 }

@@ -13,6 +13,7 @@ mod audit;
 mod backend;
 mod blobs;
 mod cache;
+mod catch_up;
 mod config;
 mod contacts;
 mod devices;
