@@ -17,27 +17,39 @@ const SWEEP_S: (u64, u64) = (1, 60);
 impl Service {
     /// Goes on until `stop`; then everything that was counted is stored. `notices` are users who have used much.
     pub async fn keep_house(self: Arc<Self>, mut notices: mpsc::Receiver<Arc<str>>, stop: CancellationToken) {
+        let counting = async {
+            let mut store = every(STORE);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    _ = store.tick() => self.store_counts().await,
+                    Some(user) = notices.recv() => self.tell_limits(&user).await,
+                }
+            }
+        };
+        // Beside each other, because a sweep may take long; it is broken off by the end, as by a crash.
+        tokio::select! {
+            () = counting => {}
+            () = self.sweep_files() => {}
+        }
+        self.store_counts().await;
+    }
+
+    /// Looks through files for ever.
+    async fn sweep_files(&self) {
         let started_ms = (self.now_ms)();
         let files = self.blobs.config();
         let sweep_s = (files.unreferenced_s.min(files.upload_expires_s) / 2).clamp(SWEEP_S.0, SWEEP_S.1);
-        let (mut store, mut sweep) = (every(STORE), every(Duration::from_secs(sweep_s)));
-        let mut after = String::new();
         if let Err(error) = self.tidy_staging().await {
             tracing::warn!(%error, "what was left of uploads was not looked through");
         }
+        let (mut sweep, mut after) = (every(Duration::from_secs(sweep_s)), String::new());
         loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = store.tick() => self.store_counts().await,
-                _ = sweep.tick() => {
-                    if let Err(error) = self.sweep_blobs(started_ms, &mut after).await {
-                        tracing::warn!(%error, "files were not looked through to the end; the next time goes on");
-                    }
-                }
-                Some(user) = notices.recv() => self.tell_limits(&user).await,
+            sweep.tick().await;
+            if let Err(error) = self.sweep_blobs(started_ms, &mut after).await {
+                tracing::warn!(%error, "files were not looked through to the end; the next time goes on");
             }
         }
-        self.store_counts().await;
     }
 
     async fn store_counts(&self) {
