@@ -10,15 +10,15 @@ use super::RestState;
 use super::problem::Problem;
 use super::request::{From, Json, Params};
 use crate::service::{
-    AuditEntry, Caller, FirstAdministrator, NewPassword, Page, PageOf, Profile, ServiceError, SignedIn, UserPatch,
-    UserQuery,
+    AuditEntry, Caller, FirstAdministrator, NewPassword, NewUser, Page, PageOf, Profile, ServiceError, SignedIn,
+    UserPatch, UserQuery,
 };
 
 type Answer<T> = Result<axum::Json<T>, ServiceError>;
 
 pub(super) fn router() -> OpenApiRouter<RestState> {
     OpenApiRouter::new()
-        .routes(routes!(users))
+        .routes(routes!(users, make_user))
         .routes(routes!(user, change_user))
         .routes(routes!(end_sessions))
         .routes(routes!(reset_password))
@@ -35,6 +35,18 @@ async fn users(
     Params(query): Params<UserQuery>,
 ) -> Answer<Page<Profile>> {
     state.service.users(&caller, query).await.map(axum::Json)
+}
+
+/// Gives somebody an account; they sign in with the login and the password.
+#[utoipa::path(post, path = "/api/admin/users", tag = "admin", request_body = NewUser,
+    responses((status = 201, body = Profile), (status = "4XX", body = Problem)))]
+async fn make_user(
+    State(state): State<RestState>,
+    caller: Caller,
+    Json(wanted): Json<NewUser>,
+) -> Result<(StatusCode, axum::Json<Profile>), ServiceError> {
+    let profile = state.service.make_user(&caller, wanted).await?;
+    Ok((StatusCode::CREATED, axum::Json(profile)))
 }
 
 /// A user.

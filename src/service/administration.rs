@@ -52,6 +52,27 @@ pub struct UserPatch {
     pub state: Option<UserState>,
 }
 
+/// Somebody to whom an administrator gives an account.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewUser {
+    /// As for any account.
+    pub login: String,
+    /// What they sign in with the first time; as for any account.
+    pub password: String,
+    /// As for any account.
+    pub name: String,
+    /// For themselves and administrators.
+    pub email: Option<String>,
+    /// What they may do on the whole server.
+    #[serde(default = "plain")]
+    pub role: Role,
+}
+
+fn plain() -> Role {
+    Role::User
+}
+
 /// A password given by an administrator.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -110,6 +131,21 @@ impl Service {
     pub async fn user(&self, caller: &Caller, id: &str) -> Result<Profile, ServiceError> {
         self.administrator(caller).await?;
         Ok(self.user_row(id).await?.into())
+    }
+
+    /// Gives somebody an account, also where sign-up is closed. It signs nobody in.
+    ///
+    /// # Errors
+    /// `forbidden`, `bad_request`, `weak_password`, `login_taken`.
+    pub async fn make_user(&self, caller: &Caller, wanted: NewUser) -> Result<Profile, ServiceError> {
+        self.administrator(caller).await?;
+        let NewUser { login, password, name, email, role } = wanted;
+        let account = NewAccount { login, password, name, email, agent: String::new() };
+        let user = self.new_account(account, role).await?;
+        self.directory.add_user(&user).await.map_err(taken)?;
+        self.roster.limits().set_role(&user.id, user.role.into());
+        self.audit(&caller.identity.user, "user_created", &user.id, caller.address, role.name()).await;
+        Ok(user.into())
     }
 
     /// Changes what somebody may do, or whether they may come in.

@@ -54,7 +54,7 @@ use sha2::Sha256;
 
 pub use crate::directory::AuditEntry;
 pub use accounts::{Credentials, NewAccount, Profile};
-pub use administration::{FirstAdministrator, NewPassword, PageOf, UserPatch, UserQuery};
+pub use administration::{FirstAdministrator, NewPassword, NewUser, PageOf, UserPatch, UserQuery};
 pub use backend::*;
 pub use blobs::BlobInfo;
 pub use config::{ServiceConfig, SignUp};

@@ -150,6 +150,23 @@ async fn sign_up_can_be_closed() {
     Api::new(&server).post("/api/auth/sign-up", body).await.refused(403, "forbidden");
     let root = Api::administrator(&server).await;
     assert_eq!(root.get("/api/auth/me").await.ok()["role"], "administrator");
+
+    // Administrators make accounts, and what is asked of an account is asked of these too.
+    let new = |login: &str, role: &str| json!({"login": login, "password": PASSWORD, "name": "Made", "role": role});
+    let made = root.post("/api/admin/users", json!({"login": "Anna", "password": PASSWORD, "name": "Anna"})).await;
+    assert_eq!((made.status.as_u16(), &made.body["login"]), (201, &json!("anna")));
+    let operator = root.post("/api/admin/users", new("boris", "operator")).await.ok();
+    for (made, login, role) in [(&made.body, "anna", "user"), (&operator, "boris", "operator")] {
+        let signed_in = root.post("/api/auth/sign-in", json!({"login": login, "password": PASSWORD})).await.ok();
+        assert_eq!((&signed_in["user"], &made["role"]), (made, &json!(role)));
+        root.signed_in(&signed_in).get("/api/admin/users").await.refused(403, "forbidden");
+    }
+    root.post("/api/admin/users", new("anna", "user")).await.refused(409, "login_taken");
+    root.post("/api/admin/users", new("x", "user")).await.refused(400, "bad_request");
+    root.post("/api/admin/users", new("clara", "emperor")).await.refused(400, "bad_request");
+    let weak = json!({"login": "clara", "password": "12345678", "name": "Clara"});
+    root.post("/api/admin/users", weak).await.refused(422, "weak_password");
+    assert_eq!(actions(&root).await.iter().filter(|action| *action == "user_created").count(), 2);
 }
 
 #[tokio::test]

@@ -124,6 +124,12 @@ fn rows() -> Vec<(Who, &'static str, &'static str, Value)> {
         (Administrator, "GET", "/api/admin/users/{ann}/limits", none()),
         (Administrator, "PUT", "/api/admin/users/{ann}/limits", json!({"messages": 1})),
         (Administrator, "GET", "/api/admin/users", none()),
+        (
+            Administrator,
+            "POST",
+            "/api/admin/users",
+            json!({"login": "made", "password": PASSWORD, "name": "Made", "role": "administrator"}),
+        ),
         (Administrator, "GET", "/api/admin/users/{ann}", none()),
         (Administrator, "PATCH", "/api/admin/users/{ann}", json!({"state": "blocked"})),
         (Administrator, "DELETE", "/api/admin/users/{ann}/sessions", none()),
