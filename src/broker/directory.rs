@@ -32,6 +32,9 @@ pub trait Directory: fmt::Debug + Send + Sync + 'static {
     /// Why somebody with a valid token may not (any longer) come in.
     fn refusal(&self, identity: &Identity) -> Option<ErrorCode>;
 
+    /// Whether somebody deleted their account: the name that their messages were stored with is told to nobody any more.
+    fn is_deleted(&self, user: &str) -> bool;
+
     /// Takes one message from what a user may still publish.
     ///
     /// # Errors
@@ -61,6 +64,10 @@ impl Directory for NoDirectory {
 
     fn refusal(&self, _: &Identity) -> Option<ErrorCode> {
         None
+    }
+
+    fn is_deleted(&self, _: &str) -> bool {
+        false
     }
 
     fn take_message(&self, _: &Identity) -> Result<(), u32> {

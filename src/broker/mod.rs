@@ -56,7 +56,7 @@ pub use wire::{direction_in, message, mode, place, place_in, position};
 use crate::auth::{Identity, Permission, Permissions};
 use crate::journal::{
     Append, Bounds, Direction, Done, Entry, Health, Journal, Kind, Marker, Mode, Outcome, Page, ReadError, ReadRange,
-    RoomId, RoomInfo, Stats, Ticket,
+    Record, RoomId, RoomInfo, Stats, Ticket,
 };
 use watch::Watchers;
 
@@ -142,7 +142,11 @@ impl Broker {
 
     /// What a subscriber gets first; call it after [`Broker::acquire`].
     pub fn start(&self, room: RoomId, want: Want, budget: Budget) -> Result<Start, BrokerError> {
-        resume::start(self.journal.as_ref(), room, want, budget)
+        let mut start = resume::start(self.journal.as_ref(), room, want, budget)?;
+        if let Start::Attached { records, .. } | Start::Page { records, .. } = &mut start {
+            self.blank(records);
+        }
+        Ok(start)
     }
 
     /// Most of one page.
@@ -170,12 +174,27 @@ impl Broker {
 
     /// A page from memory; `None` when the disk is needed.
     pub fn recent(&self, room: RoomId, range: ReadRange) -> Option<Result<Page, BrokerError>> {
-        Some(self.journal.recent(room, range)?.map_err(BrokerError::from))
+        Some(self.journal.recent(room, range)?.map_err(BrokerError::from).map(|page| self.blanked(page)))
     }
 
     /// A page from memory or disk. Blocks.
     pub fn read(&self, room: RoomId, range: ReadRange) -> Result<Page, BrokerError> {
-        Ok(self.journal.read(room, range)?)
+        Ok(self.blanked(self.journal.read(room, range)?))
+    }
+
+    fn blanked(&self, mut page: Page) -> Page {
+        self.blank(&mut page.records);
+        page
+    }
+
+    /// Takes the names of those who deleted their account from what they said: records stay as they were stored, so that
+    /// it is done whenever they are read.
+    fn blank(&self, records: &mut [Arc<Record>]) {
+        for record in records {
+            if !record.sender_name.is_empty() && self.directory.is_deleted(&record.sender) {
+                *record = Arc::new(Record { sender_name: "".into(), ..Record::clone(record) });
+            }
+        }
     }
 
     /// Where a room stands.

@@ -2,6 +2,7 @@
 
 use super::Directory;
 use super::sql::{DirectoryError, Row, sql};
+use super::users::UserState;
 
 /// A sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,13 +128,17 @@ impl Directory {
 
     /// Devices that were signed out after `since_ms` and users who may not come in: what must be refused although its
     /// token still holds.
-    pub async fn revocations(&self, since_ms: u64) -> Result<(Vec<(String, u64)>, Vec<String>), DirectoryError> {
+    pub async fn revocations(
+        &self,
+        since_ms: u64,
+    ) -> Result<(Vec<(String, u64)>, Vec<(String, UserState)>), DirectoryError> {
         let devices =
             self.db.all(sql("SELECT id, revoked_ms FROM devices WHERE revoked_ms > $1").bind(since_ms)).await?;
-        let users = self.db.all(sql("SELECT id FROM users WHERE state <> 'active'")).await?;
+        let users = self.db.all(sql("SELECT id, state FROM users WHERE state <> 'active'")).await?;
         let devices = devices.iter().map(|row| Ok((row.text("id")?, row.count("revoked_ms")?)));
         let devices = devices.collect::<Result<_, DirectoryError>>()?;
-        let users = users.iter().map(|row| row.text("id")).collect::<Result<_, DirectoryError>>()?;
+        let users = users.iter().map(|row| Ok((row.text("id")?, UserState::of(&row.text("state")?))));
+        let users = users.collect::<Result<_, DirectoryError>>()?;
         Ok((devices, users))
     }
 }

@@ -89,7 +89,7 @@ impl Directory {
         })
         .await?;
         for (user, seen_ms) in &batch.seen {
-            let later = sql("UPDATE users SET seen_ms = $2 WHERE id = $1 AND seen_ms < $2");
+            let later = sql("UPDATE users SET seen_ms = $2 WHERE id = $1 AND seen_ms < $2 AND state <> 'deleted'");
             tx.run(later.bind(user).bind(*seen_ms)).await?;
         }
         let dropped = deliveries::queue_all(&mut tx, &batch.deliveries, batch.waiting_max).await?;

@@ -251,7 +251,8 @@ pub struct Left {
     pub heir: Option<String>,
 }
 
-/// Takes somebody out of every table that says where they belong. A dialog whose last owner they were goes to the admin,
+/// Takes somebody out of every table that says where they belong or what they did. Uploads are given up: whoever sweeps
+/// them takes what has arrived of them too. A dialog whose last owner they were goes to the admin,
 /// or else to the member, who has been there longest.
 async fn leave_all(tx: &mut Tx, user: &str) -> Result<Vec<Left>, DirectoryError> {
     let rows = tx.all(sql("SELECT dialog_id FROM members WHERE user_id = $1").bind(user)).await?;
@@ -264,6 +265,11 @@ async fn leave_all(tx: &mut Tx, user: &str) -> Result<Vec<Left>, DirectoryError>
         "DELETE FROM mentions WHERE user_id = $1",
         "DELETE FROM contacts WHERE user_id = $1 OR other_id = $1",
         "DELETE FROM devices WHERE user_id = $1",
+        "DELETE FROM blob_owners WHERE user_id = $1",
+        "DELETE FROM user_limits WHERE user_id = $1",
+        "DELETE FROM used WHERE user_id = $1",
+        "UPDATE uploads SET metadata = '', expires_ms = 0 WHERE user_id = $1",
+        "UPDATE users SET seen_ms = 0 WHERE id = $1",
     ] {
         tx.run(sql(text).bind(user)).await?;
     }

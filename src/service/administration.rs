@@ -174,7 +174,7 @@ impl Service {
         let (role, state) = before.unwrap_or((user.role, user.state));
         let me = &caller.identity.user;
         if user.state != state {
-            self.cut_off(id, user.state == UserState::Blocked);
+            self.cut_off(id, user.state);
             let action = if user.state == UserState::Blocked { "blocked" } else { "unblocked" };
             self.audit(me, action, id, caller.address, "").await;
         }

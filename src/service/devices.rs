@@ -197,13 +197,13 @@ impl Service {
         self.broker.access_changed(AccessChange::Revoked { user: user.into(), devices: Some(devices) });
     }
 
-    /// Refuses all tokens of somebody, or no longer; closes their connections.
-    pub(super) fn cut_off(&self, user: &str, refused: bool) {
+    /// Refuses all tokens of somebody who is not active, or no longer; closes their connections.
+    pub(super) fn cut_off(&self, user: &str, state: UserState) {
         if crate::sabotage::is("keep_revoked") {
             return;
         }
-        self.roster.set_refused(user, refused);
-        if refused {
+        self.roster.set_state(user, state);
+        if state != UserState::Active {
             self.broker.access_changed(AccessChange::Revoked { user: user.into(), devices: None });
         }
     }

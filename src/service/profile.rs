@@ -114,7 +114,8 @@ impl Service {
         self.directory.change_user(&user.id, (self.now_ms)(), change).await.map(drop)
     }
 
-    /// Deletes the caller's account. What is left is the id, in messages and in the audit, and that it was deleted.
+    /// Deletes the caller's account. What is left is the id, in messages and in the audit, that it was deleted, and in the
+    /// journal the name with each message, which is told to nobody any more.
     ///
     /// # Errors
     /// `wrong_credentials`, `rate_limited`; `not_possible` without an account, and for the last administrator.
@@ -129,8 +130,8 @@ impl Service {
             Ok::<_, ServiceError>(())
         };
         let (user, left) = self.directory.change_user(&user.id, (self.now_ms)(), erase).await?;
-        self.cut_off(&user.id, true);
-        self.roster.limits().set_role(&user.id, user.role.into());
+        self.cut_off(&user.id, user.state);
+        self.roster.limits().forget(&user.id);
         self.audit(&user.id, "account_deleted", &user.id, caller.address, "").await;
         for left in left {
             self.left_by_deletion(&user.id, left).await?;

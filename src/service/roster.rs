@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use dashmap::{DashMap, DashSet};
+use dashmap::DashMap;
 use futures_util::future::BoxFuture;
 use konvert_protocol::ErrorCode;
 use quick_cache::DefaultHashBuilder;
@@ -20,7 +20,7 @@ use super::config::ServiceConfig;
 use super::limits::{LimitKind, Limits};
 use crate::auth::{Identity, Permission, Permissions};
 use crate::broker;
-use crate::directory::{Directory, DirectoryError, MemberRole};
+use crate::directory::{Directory, DirectoryError, MemberRole, UserState};
 
 /// Reloads of the same dialog follow each other; this many of different ones may run at once.
 const RELOAD_LOCKS: usize = 64;
@@ -40,8 +40,8 @@ pub struct Roster {
     limits: Arc<Limits>,
     reloading: [Mutex<()>; RELOAD_LOCKS],
     hasher: DefaultHashBuilder,
-    /// Users who may not come in.
-    users: DashSet<Box<str>>,
+    /// Users who may not come in: blocked, or deleted.
+    users: DashMap<Box<str>, UserState>,
     /// Devices that were signed out, until the last token of theirs has ended, milliseconds since 1970.
     devices: DashMap<Box<str>, u64>,
 }
@@ -74,7 +74,7 @@ impl Roster {
             limits,
             reloading: std::array::from_fn(|_| Mutex::new(())),
             hasher: DefaultHashBuilder::default(),
-            users: users.into_iter().map(String::into_boxed_str).collect(),
+            users: users.into_iter().map(|(id, state)| (id.into(), state)).collect(),
             devices: devices.into_iter().map(|(id, revoked_ms)| (id.into(), until(revoked_ms))).collect(),
         }))
     }
@@ -148,10 +148,10 @@ impl Roster {
     }
 
     /// A user may not come in any more, or may again.
-    pub fn set_refused(&self, user: &str, refused: bool) {
-        match refused {
-            true => drop(self.users.insert(user.into())),
-            false => drop(self.users.remove(user)),
+    pub fn set_state(&self, user: &str, state: UserState) {
+        match state {
+            UserState::Active => drop(self.users.remove(user)),
+            state => drop(self.users.insert(user.into(), state)),
         }
     }
 
@@ -187,7 +187,11 @@ impl broker::Directory for Arc<Roster> {
 
     fn refusal(&self, identity: &Identity) -> Option<ErrorCode> {
         let is_revoked = identity.device.as_deref().is_some_and(|device| self.devices.contains_key(device));
-        (is_revoked || self.users.contains(&*identity.user)).then_some(ErrorCode::Revoked)
+        (is_revoked || self.users.contains_key(&*identity.user)).then_some(ErrorCode::Revoked)
+    }
+
+    fn is_deleted(&self, user: &str) -> bool {
+        self.users.get(user).is_some_and(|state| *state == UserState::Deleted)
     }
 
     fn take_message(&self, identity: &Identity) -> Result<(), u32> {

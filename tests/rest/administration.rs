@@ -1,9 +1,13 @@
 //! What administrators may, what others may not, and how the first of them comes to be.
 
+use konvert_protocol::v1;
 use serde_json::{Value, json};
 
 use crate::api::{Api, PASSWORD};
+use crate::dialogs::{id, say};
+use crate::programs::program;
 use crate::server::{Server, Setup};
+use crate::user::{User, by};
 
 /// The names of what was recorded, the newest first.
 async fn actions(administrator: &Api) -> Vec<String> {
@@ -169,16 +173,35 @@ async fn sign_up_can_be_closed() {
     assert_eq!(actions(&root).await.iter().filter(|action| *action == "user_created").count(), 2);
 }
 
+/// How the senders of everything in a dialog are shown: over HTTP, to a program, in a page of history, and from a position.
+async fn sender_names(server: &Server, who: &Api, dialog: &str) -> Vec<Vec<String>> {
+    let names = |page: Value| -> Vec<String> {
+        let messages = page["messages"].as_array().expect("messages");
+        messages.iter().map(|message| message["sender_name"].as_str().expect("a name").to_owned()).collect()
+    };
+    let by_user = names(who.get(&format!("/api/dialogs/{dialog}/messages?direction=forward")).await.ok());
+    let key = program(server, &["history", "dialogs"], "*").await;
+    let by_program = names(key.get(&format!("/api/server/history?room={dialog}")).await.ok());
+    let mut live = User::connect_by(server, by(), who.token().to_owned(), Vec::new()).await;
+    let page = live.history(dialog).await.into_iter().map(|message| message.sender_name).collect();
+    let subscribed = live.enter(v1::Subscribe { room: dialog.into(), last: 100, ..Default::default() }).await;
+    let resumed = subscribed.messages.into_iter().map(|message| message.sender_name).collect();
+    vec![by_user, by_program, page, resumed]
+}
+
 #[tokio::test]
 async fn a_deleted_account_leaves_an_id() {
-    let server = Server::start().await;
+    let mut server = Server::start().await;
     let root = Api::administrator(&server).await;
     let anna = Api::sign_up(&server, "anna").await;
     let boris = Api::sign_up(&server, "boris").await;
     anna.patch("/api/auth/me", json!({"email": "anna@chat.example", "about": "about anna"})).await.ok();
     let group = json!({"kind": "group", "title": "group", "members": [boris.user]});
-    let dialog = anna.post("/api/dialogs", group).await.ok();
-    let members = format!("/api/dialogs/{}/members", dialog["id"].as_str().expect("an id"));
+    let dialog = id(&anna.post("/api/dialogs", group).await.ok());
+    let members = format!("/api/dialogs/{dialog}/members");
+    say(&boris, &dialog, "from boris").await;
+    say(&anna, &dialog, "from anna").await;
+    assert_eq!(sender_names(&server, &boris, &dialog).await, vec![vec!["BORIS", "ANNA"]; 4]);
 
     let wrong = json!({"password": "wrong"});
     anna.ask(reqwest::Method::DELETE, "/api/auth/me", Some(wrong)).await.refused(401, "wrong_credentials");
@@ -196,6 +219,18 @@ async fn a_deleted_account_leaves_an_id() {
     let members = members["items"].as_array().expect("a list");
     assert_eq!(members.len(), 1, "{members:?}");
     assert_eq!(members[0]["role"], "owner", "whoever stays inherits: {members:?}");
+    // Nobody is told the name any more, wherever messages are read, also not after a restart.
+    for again in [false, true] {
+        if again {
+            assert_eq!(server.terminate().await, Some(0));
+            server.start_again().await;
+        }
+        let names = sender_names(&server, &boris, &dialog).await;
+        assert_eq!(names, vec![vec!["BORIS", ""]; 4], "after a restart: {again}");
+        let newest = boris.get(&format!("/api/dialogs/{dialog}")).await.ok();
+        assert_eq!(newest["last_message"]["sender"], json!(anna.user));
+        assert_eq!(newest["last_message"]["sender_name"], "");
+    }
     // The login is free again, and its new owner is somebody else.
     assert_ne!(Api::sign_up(&server, "anna").await.user, anna.user);
 }

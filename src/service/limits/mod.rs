@@ -142,6 +142,14 @@ impl Limits {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Somebody deleted their account; what was stored of theirs is removed with it.
+    pub fn forget(&self, user: &str) {
+        self.special.remove(user);
+        self.users.remove(user);
+        self.counts.remove(user);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
     /// What holds for a role.
     pub fn of_role(&self, role: LimitRole) -> Maxima {
         let set = self.roles.read()[role.index()];
