@@ -74,6 +74,7 @@ error_codes! {
     ShuttingDown = 604, "shutting_down", true, "The server is draining. Connect again and repeat.";
     Unreadable = 605, "unreadable", true, "The disk did not give what is stored. Wait `retry_after_ms` and try again; its operator finds details in the log.";
     Internal = 606, "internal", true, "Something failed here that should not. The operator finds details in the log.";
+    Unavailable = 607, "unavailable", true, "Accounts and dialogs are out of reach for a while. Wait `retry_after_ms` and try again; its operator finds the reason in /api/health.";
     BadRequest = 700, "bad_request", false, "The request is not what this path takes; the text says what to correct.";
     NotFound = 701, "not_found", false, "There is nothing here that you may know of.";
     MethodNotAllowed = 702, "method_not_allowed", false, "This path does not take this method; the `allow` header tells which it takes.";

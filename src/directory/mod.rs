@@ -6,13 +6,13 @@
 //! Invariants: only this part names the database. What was confirmed survives a power cut. A newer form is refused.
 
 mod audit;
-
 mod blobs;
 mod config;
 mod contacts;
 mod deliveries;
 mod devices;
 mod dialogs;
+mod error;
 mod facts;
 mod followed;
 mod invites;
@@ -37,6 +37,7 @@ pub use contacts::{Contact, ContactState, Sides};
 pub use deliveries::{Delivery, DeliveryState, WebhookRow};
 pub use devices::Device;
 pub use dialogs::{Dialog, DialogChange, DialogKind};
+pub use error::DirectoryError;
 pub use followed::{Batch, Followed, Mention};
 pub use invites::{Accepted, Invite};
 pub use keys::ApiKeyRow;
@@ -44,7 +45,6 @@ pub use limits::{LimitOf, Used};
 pub use members::{Keeping, Member, MemberRole, Standing};
 pub use naming::BlobRef;
 pub use people::Person;
-pub use sql::DirectoryError;
 pub use uploads::{Refused, Upload};
 pub use users::{Left, Role, User, UserState};
 pub use webhooks::{Webhook, WebhookState};

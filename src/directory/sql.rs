@@ -15,34 +15,12 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr, SqlStr, Transaction};
 
+pub use super::error::DirectoryError;
+
 /// Connections that only read, to SQLite.
 const READERS: u32 = 4;
 /// How long a caller waits for a connection before the directory counts as unavailable.
 const ACQUIRE: Duration = Duration::from_secs(5);
-
-/// Why the directory did not answer.
-#[derive(Debug, thiserror::Error)]
-pub enum DirectoryError {
-    /// What must be unique is there already.
-    #[error("it exists already")]
-    Exists,
-    /// What it names is not there (any more).
-    #[error("what it refers to does not exist")]
-    Missing,
-    /// The database cannot be reached, is full, or refuses.
-    #[error("the directory's database failed: {0}")]
-    Unavailable(String),
-}
-
-impl From<sqlx::Error> for DirectoryError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(database) if database.is_unique_violation() => Self::Exists,
-            sqlx::Error::Database(database) if database.is_foreign_key_violation() => Self::Missing,
-            _ => Self::Unavailable(error.to_string()),
-        }
-    }
-}
 
 /// Something bound to a `$N`.
 #[derive(Debug, Clone)]

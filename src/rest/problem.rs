@@ -104,7 +104,9 @@ pub(super) fn status(code: ErrorCode) -> StatusCode {
         E::NoSuchRange => StatusCode::RANGE_NOT_SATISFIABLE,
         E::UploadVersion => StatusCode::PRECONDITION_FAILED,
         E::TooManyRooms | E::RateLimited | E::TooManyFrames | E::QuotaExceeded => StatusCode::TOO_MANY_REQUESTS,
-        E::Overloaded | E::ReadOnly | E::Unknown | E::ShuttingDown | E::Unreadable => StatusCode::SERVICE_UNAVAILABLE,
+        E::Overloaded | E::ReadOnly | E::Unknown | E::ShuttingDown | E::Unreadable | E::Unavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         E::Damaged | E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -81,6 +81,11 @@ async fn health_tells_reasons() {
             vec!["journal read-only: disk full"],
         ),
         (HealthFacts { draining: true, ..fine.clone() }, 503, vec!["draining: the server is shutting down"]),
+        (
+            HealthFacts { directory: Some("it does not answer".into()), ..fine.clone() },
+            503,
+            vec!["directory unavailable: it does not answer"],
+        ),
         (HealthFacts { damage: vec!["room 3".into()], ..fine.clone() }, 200, vec!["journal damaged: room 3"]),
         (
             HealthFacts { free_bytes: Some((2 << 20) - 1), ..fine.clone() },

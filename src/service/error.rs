@@ -71,8 +71,12 @@ impl From<DirectoryError> for ServiceError {
             DirectoryError::Exists => ErrorCode::Exists.into(),
             DirectoryError::Missing => ErrorCode::NotFound.into(),
             DirectoryError::Unavailable(reason) => {
+                tracing::error!(reason, "the directory is out of reach");
+                Self { retry_after_ms: RETRY_MS, ..ErrorCode::Unavailable.into() }
+            }
+            DirectoryError::Refused(reason) => {
                 tracing::error!(reason, "the directory failed");
-                Self { retry_after_ms: RETRY_MS, ..ErrorCode::Internal.into() }
+                ErrorCode::Internal.into()
             }
         }
     }

@@ -36,6 +36,7 @@ mod drain;
 mod guarantees;
 mod hostile;
 mod link;
+mod postgres;
 mod revocation;
 #[path = "../support/server.rs"]
 mod server;

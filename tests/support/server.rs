@@ -17,6 +17,9 @@ use tokio::process::{Child, ChildStdout, Command};
 /// A start that takes longer than this has failed.
 const START: Duration = Duration::from_secs(60);
 
+/// Names the directory's database.
+const DIRECTORY_URL: &str = "KONVERT_DIRECTORY__URL";
+
 /// What is started.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -47,14 +50,19 @@ impl Setup {
 
     /// Starts it on a free port, with an empty data directory and, where that is wanted, a PostgreSQL database.
     pub async fn start(&self) -> Server {
-        let data = tempfile::tempdir().expect("a temporary directory");
-        let mut setup = self.clone();
-        if postgres::is_wanted() {
-            setup = setup.set("directory.url", postgres::fresh_database()).set("directory.connections_max", 8);
-        }
-        let mut server = Server { setup, child: None, port: 0, data, first_administrator: None };
+        let mut server = self.prepare();
         server.start_again().await;
         server
+    }
+
+    /// The same, not started yet.
+    pub fn prepare(&self) -> Server {
+        let data = tempfile::tempdir().expect("a temporary directory");
+        let mut setup = self.clone();
+        if postgres::is_wanted() && !setup.environment.iter().any(|(name, _)| name == DIRECTORY_URL) {
+            setup = setup.set("directory.url", postgres::fresh_database()).set("directory.connections_max", 8);
+        }
+        Server { setup, child: None, port: 0, data, first_administrator: None }
     }
 }
 
@@ -132,6 +140,23 @@ impl Server {
     /// Deletes everything that a killed server has stored, its secret among it.
     pub fn forget_everything(&mut self) {
         self.data = tempfile::tempdir().expect("a temporary directory");
+    }
+
+    /// The address of the directory's database.
+    pub fn directory_url(&self) -> String {
+        let named = self.setup.environment.iter().find(|(name, _)| name == DIRECTORY_URL);
+        let file = || format!("sqlite://{}", self.data.path().join("directory.sqlite").display());
+        named.map_or_else(file, |(_, url)| url.clone())
+    }
+
+    /// What a start that must fail says.
+    pub async fn refuses_to_start(&self) -> String {
+        let mut command = Command::new(&self.setup.binary);
+        command.args(["serve", "--port", "0", "--data"]).arg(self.data.path()).stdin(Stdio::null());
+        command.env_remove("KONVERT_TEST_DATABASE").envs(self.setup.environment.iter().cloned()).kill_on_drop(true);
+        let output = tokio::time::timeout(START, command.output()).await.expect("it ends").expect("it runs");
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).expect("it prints text")
     }
 
     /// The data directory.
