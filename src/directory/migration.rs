@@ -4,12 +4,13 @@
 //! and left as it is; a migration that was released never changes.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::PgPool;
 
-use super::sql::{Db, DirectoryError, assembled, sql};
+use super::sql::{Db, DirectoryError, Tx, assembled, sql};
 
 /// Every migration, oldest first. The texts are understood by both databases.
 const ALL: &[(i64, &str, &str)] = &[
@@ -21,12 +22,12 @@ const ALL: &[(i64, &str, &str)] = &[
     (6, "outside", include_str!("migrations/0006_outside.sql")),
 ];
 
-/// Brings the tables to today's form. A SQLite file that has something to lose is copied into `backups` first, under a
-/// name that tells its version.
+/// Brings the tables to today's form. What has something to lose is copied first, under a name that tells its version: a
+/// SQLite file into `backups`, the tables of PostgreSQL into a schema beside them. Returns where the copy is.
 ///
 /// # Errors
 /// When the form is newer than this server, or a migration fails; then nothing was changed.
-pub async fn migrate(db: &Db, backups: &Path) -> Result<Option<PathBuf>, DirectoryError> {
+pub async fn migrate(db: &Db, backups: &Path) -> Result<Option<String>, DirectoryError> {
     let backup = back_up(db, backups).await?;
     let list = ALL.iter().map(|&(version, name, text)| {
         Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
@@ -50,7 +51,8 @@ pub async fn migrate(db: &Db, backups: &Path) -> Result<Option<PathBuf>, Directo
 async fn version(db: &Db) -> Result<i64, DirectoryError> {
     let tables = match db {
         Db::Sqlite { .. } => sql("SELECT COUNT(*) AS n FROM sqlite_master WHERE name = '_sqlx_migrations'"),
-        Db::Postgres(_) => sql("SELECT COUNT(*) AS n FROM pg_tables WHERE tablename = '_sqlx_migrations'"),
+        Db::Postgres(_) => sql("SELECT COUNT(*) AS n FROM pg_tables WHERE schemaname = current_schema() \
+                 AND tablename = '_sqlx_migrations'"),
     };
     if db.one(tables).await?.is_none_or(|row| row.int("n").is_ok_and(|count| count == 0)) {
         return Ok(0);
@@ -59,18 +61,26 @@ async fn version(db: &Db) -> Result<i64, DirectoryError> {
     row.map_or(Ok(0), |row| row.int("version"))
 }
 
-async fn back_up(db: &Db, backups: &Path) -> Result<Option<PathBuf>, DirectoryError> {
+async fn back_up(db: &Db, backups: &Path) -> Result<Option<String>, DirectoryError> {
     let version = version(db).await?;
     let newest = ALL.last().map_or(0, |(version, ..)| *version);
-    if !matches!(db, Db::Sqlite { .. }) || version == 0 || version >= newest {
+    if version == 0 || version >= newest {
         return Ok(None);
     }
+    match db {
+        Db::Sqlite { .. } => copy_file(db, backups, version).await.map(Some),
+        Db::Postgres(pool) => copy_schema(pool, version).await.map(Some),
+    }
+}
+
+async fn copy_file(db: &Db, backups: &Path, version: i64) -> Result<String, DirectoryError> {
     let failed = |error: std::io::Error| DirectoryError::Unavailable(format!("{}: {error}", backups.display()));
     std::fs::create_dir_all(backups).map_err(failed)?;
     let path = backups.join(format!("directory-form-{version}.sqlite"));
+    let name = path.display().to_string();
     if path.exists() {
         // From an attempt that failed after it: the database is as it was then, or older.
-        return Ok(Some(path));
+        return Ok(name);
     }
     // Under its name only when it is whole and on disk.
     let partial = path.with_extension("partial");
@@ -82,5 +92,44 @@ async fn back_up(db: &Db, backups: &Path) -> Result<Option<PathBuf>, DirectoryEr
     std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
     std::fs::rename(&partial, &path).map_err(failed)?;
     std::fs::File::open(backups).and_then(|directory| directory.sync_all()).map_err(failed)?;
-    Ok(Some(path))
+    Ok(name)
+}
+
+/// What refers to what, written so that it holds for the tables of whichever schema is looked in first.
+const REFERENCES: &str = "SELECT CAST(conrelid::regclass AS TEXT) AS its_table, quote_ident(conname) AS name, \
+     pg_get_constraintdef(oid) AS text FROM pg_constraint \
+     WHERE contype = 'f' AND connamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())";
+
+/// Copies every table with its rows, indexes and references, so that a server which looks there finds all that it had.
+async fn copy_schema(pool: &PgPool, version: i64) -> Result<String, DirectoryError> {
+    let schema = format!("konvert_form_{version}");
+    // All or nothing, and as of one moment.
+    let mut tx = Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ").await?);
+    let made = sql("SELECT 1 AS x FROM pg_namespace WHERE nspname = $1").bind(&schema);
+    if tx.one(made).await?.is_some() {
+        // From an attempt that failed after it: the tables are as they were then.
+        return Ok(format!("schema {schema}"));
+    }
+    // However long it takes: nobody is served before it.
+    tx.run(sql("SET LOCAL statement_timeout = 0")).await?;
+    tx.run(assembled(format!("CREATE SCHEMA {schema}"))).await.map_err(|error| {
+        let hint = "the tables cannot be copied before they change; give the user CREATE on the database";
+        DirectoryError::Refused(format!("{hint}: {error}"))
+    })?;
+    let tables =
+        sql("SELECT CAST(quote_ident(tablename) AS TEXT) AS name FROM pg_tables WHERE schemaname = current_schema()");
+    for table in tx.all(tables).await? {
+        let table = table.text("name")?;
+        tx.run(assembled(format!("CREATE TABLE {schema}.{table} (LIKE {table} INCLUDING ALL)"))).await?;
+        tx.run(assembled(format!("INSERT INTO {schema}.{table} SELECT * FROM {table}"))).await?;
+    }
+    let references = tx.all(sql(REFERENCES)).await?;
+    tx.run(assembled(format!("SET LOCAL search_path = {schema}"))).await?;
+    for reference in references {
+        let (table, name) = (reference.text("its_table")?, reference.text("name")?);
+        let text = reference.text("text")?;
+        tx.run(assembled(format!("ALTER TABLE {table} ADD CONSTRAINT {name} {text}"))).await?;
+    }
+    tx.commit().await?;
+    Ok(format!("schema {schema}"))
 }

@@ -68,7 +68,7 @@ impl Directory {
             url => Db::postgres(url, config.connections_max).await?,
         };
         if let Some(backup) = migration::migrate(&db, &data.join("backups")).await? {
-            tracing::info!(backup = %backup.display(), "the directory was copied before it was brought to a newer form");
+            tracing::info!(backup, "the directory was copied before it was brought to a newer form");
         }
         Ok(Self { db })
     }

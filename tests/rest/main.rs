@@ -14,6 +14,7 @@ mod dialogs;
 mod endpoints;
 mod files;
 mod foreign;
+mod forms;
 mod limits;
 #[path = "../contract/link.rs"]
 mod link;
