@@ -12,7 +12,9 @@ import type { App } from "../e2e/support/app.ts";
 import { expect, type Looks, type Stage, test } from "../e2e/support/stage.ts";
 
 const OUT = fileURLToPath(new URL("../../../docs/pictures/", import.meta.url));
-const HOUR_S = 3_600;
+/** When the evening's talk begins, when the morning's does, and when the pictures are taken: hours of a day. */
+const EVENING = 18.6;
+const MORNING = 24 + 9.1;
 
 test.use({
   hasMovableClock: true,
@@ -70,7 +72,7 @@ const en: Script = {
     { by: 3, text: "I would like that in writing." },
     {
       by: 1,
-      text: "You have it in writing. It says *delivered*, and I cannot unsend it.",
+      text: "You have it in writing. It says read by all, and I cannot unsend it.",
       reply: 6,
       reactions: [
         [0, "😄"],
@@ -145,7 +147,7 @@ const ru: Script = {
     { by: 3, text: "Хотелось бы письменно." },
     {
       by: 1,
-      text: "Вот тебе письменно. Доставлено, и назад уже не забрать.",
+      text: "Вот тебе письменно. Прочитано всеми, назад уже не забрать.",
       reply: 6,
       reactions: [
         [0, "😄"],
@@ -196,28 +198,25 @@ for (const [language, script] of Object.entries({ en, ru }) as ["en" | "ru", Scr
     mkdirSync(OUT, { recursive: true });
     const { people, dialog } = await live(stage, script);
     const me = people[0] as Account;
-    for (const theme of ["light", "dark"] as const) {
-      for (const [device, looks] of [
-        ["laptop", { size: { width: 1280, height: 800 } }],
-        ["phone", { isPhone: true }],
-      ] as const) {
-        const app = await signedIn(stage, me, { language, theme, ...looks });
-        const name = `${device}-${theme}-${language}`;
-        if (device === "phone") {
-          await expect(app.row(dialog)).toBeVisible();
-          await shoot(app.page, `${name}-list`);
-        }
-        await app.openDialog(dialog);
-        await expect(app.message(script.talk.at(-1)?.text ?? "")).toBeVisible();
-        const friend = await signedIn(stage, people[3] as Account, { language });
-        await friend.openDialog(dialog);
-        await friend.composer.pressSequentially(script.typing);
-        await app.page.bringToFront();
-        await expect(app.page.getByText(/typing|печатает/).first()).toBeVisible();
-        await shoot(app.page, name);
-        await friend.page.context().close();
-        await app.page.context().close();
-      }
+    // Each language by day and by night, each device, and no picture twice.
+    const themes = { en: { laptop: "light", phone: "dark" }, ru: { laptop: "dark", phone: "light" } } as const;
+    for (const [device, looks] of [
+      ["laptop", { size: { width: 1280, height: 800 } }],
+      ["phone", { isPhone: true }],
+    ] as const) {
+      const app = await signedIn(stage, me, { language, theme: themes[language][device], ...looks });
+      await expect(app.row(dialog)).toBeVisible();
+      if (device === "phone") await shoot(app.page, `phone-list-${language}`);
+      await app.openDialog(dialog);
+      await expect(app.message(script.talk.at(-1)?.text ?? "")).toBeVisible();
+      const friend = await signedIn(stage, people[3] as Account, { language });
+      await friend.openDialog(dialog);
+      await friend.composer.pressSequentially(script.typing);
+      await app.page.bringToFront();
+      await expect(app.page.getByText(/typing|печатает/).first()).toBeVisible();
+      await shoot(app.page, `${device}-${language}`);
+      await friend.page.context().close();
+      await app.page.context().close();
     }
     const { app: door } = await stage.visitor({ language });
     await door.goto("/");
@@ -228,7 +227,9 @@ for (const [language, script] of Object.entries({ en, ru }) as ["en" | "ru", Scr
 
 /** Everybody signs up, yesterday; everything is said; it is today. */
 async function live(stage: Stage, { names, title, talk, others }: Script): Promise<{ people: Account[]; dialog: string }> {
-  stage.server.moveClock(-18 * HOUR_S);
+  const midnight = new Date().setUTCHours(0, 0, 0, 0);
+  const letItBe = (hours: number) => stage.server.moveClock(Math.round((midnight + hours * 3_600_000 - stage.server.nowMs) / 1_000));
+  letItBe(EVENING);
   const people: Account[] = [];
   for (const name of names) people.push(await stage.account(name));
   const at = (i: number) => people[i] as Account;
@@ -253,7 +254,7 @@ async function live(stage: Stage, { names, title, talk, others }: Script): Promi
   };
   const offsets = new Map<string, number[]>();
   for (const room of rooms) await say(room, false);
-  stage.server.moveClock(17 * HOUR_S);
+  letItBe(MORNING);
   for (const one of people) await one.signInAgain();
   for (const room of rooms) await say(room, true);
   const read = async (who: Account, id: string) => {
@@ -266,7 +267,7 @@ async function live(stage: Stage, { names, title, talk, others }: Script): Promi
 }
 
 async function signedIn(stage: Stage, who: Account, looks: Looks): Promise<App> {
-  const { app } = await stage.visitor(looks);
+  const { app } = await stage.visitor({ ...looks, nowMs: stage.server.nowMs });
   await app.goto("/");
   await app.signIn(who);
   return app;

@@ -94,6 +94,11 @@ export class Server {
     this.#data = newDirectory();
   }
 
+  /** What the server's wall clock shows, milliseconds since 1970. */
+  get nowMs(): number {
+    return Date.now() + (this.#clock?.movedBy ?? 0) * 1_000;
+  }
+
   /** Moves the wall clock of the running server forward, as if so much time had passed. */
   moveClock(seconds: number): void {
     if (!this.#clock) throw new Error("this server was started without a movable clock");
@@ -127,7 +132,7 @@ function newDirectory(): string {
 class Clock {
   readonly #file: string;
   readonly #library: string;
-  #movedBy = 0;
+  movedBy = 0;
 
   constructor(directory: string) {
     this.#file = join(directory, "..", `${directory.split("/").at(-1)}-clock`);
@@ -145,9 +150,9 @@ class Clock {
   }
 
   move(seconds: number): void {
-    this.#movedBy += seconds;
+    this.movedBy += seconds;
     const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt(this.#movedBy));
+    bytes.writeBigInt64LE(BigInt(this.movedBy));
     const file = openSync(this.#file, "r+");
     writeSync(file, bytes, 0, 8, 0);
     closeSync(file);

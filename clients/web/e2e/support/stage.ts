@@ -18,6 +18,8 @@ export interface Looks {
   readonly theme?: "light" | "dark";
   readonly size?: { readonly width: number; readonly height: number };
   readonly isPhone?: boolean;
+  /** What the clock of the device shows at the beginning, in Greenwich; absent: what it shows. */
+  readonly nowMs?: number;
 }
 
 /** What a browser says about a server or a network that is not there; no fault of the page while that is the story. */
@@ -108,16 +110,18 @@ export class Stage {
 
   /** A browser; with the state of another one, somebody is signed in there. */
   async browser(
-    { language = "en", theme = "light", size, isPhone = false }: Looks = {},
+    { language = "en", theme = "light", size, isPhone = false, nowMs }: Looks = {},
     storageState?: BrowserContextOptions["storageState"],
   ): Promise<BrowserContext> {
     const context = await this.#contextOf({
       locale: language === "en" ? "en-US" : "ru-RU",
       colorScheme: theme,
+      ...(nowMs === undefined ? {} : { timezoneId: "UTC" }),
       ...(storageState ? { storageState } : {}),
       viewport: size ?? (isPhone ? { width: 390, height: 844 } : { width: 1280, height: 800 }),
       ...(isPhone ? { isMobile: true, hasTouch: true, deviceScaleFactor: 2 } : {}),
     });
+    if (nowMs !== undefined) await context.clock.install({ time: nowMs });
     await context.addInitScript(watch);
     context.on("console", (message) => {
       if (message.type() === "error") this.problems.push(`${message.text()} ${message.location().url}`);
