@@ -1,12 +1,14 @@
 // The head of a conversation: who it is with, and what they are doing; or that there is no connection.
 
-import { titleOf } from "../list/row";
+import { dialogItems, menuLabel, opened } from "../groups/menu";
+import { titleOf } from "../list/title";
 import { Face } from "../look/face";
 import { Icon } from "../look/icons";
 import { LOBBY } from "../model/chat";
 import type { Conversation } from "../model/conversation";
 import { useChat } from "../shell/here";
 import { Link } from "../shell/link";
+import { MenuButton } from "../shell/menu";
 import { times, words } from "../words";
 
 interface HeadProps {
@@ -17,7 +19,7 @@ interface HeadProps {
 
 export function Head({ name, conversation }: HeadProps) {
   const chat = useChat();
-  const { back, list } = words();
+  const { back, list, groups } = words();
   const dialog = chat.dialogs.get(name);
   const other = dialog?.user;
   const isOnline = !!other && !!chat.people.get(other.id).value?.online;
@@ -28,11 +30,17 @@ export function Head({ name, conversation }: HeadProps) {
       <a class="quiet-button back" href="/" aria-label={back} title={back}>
         <Icon name="back" />
       </a>
-      <Face id={other?.id ?? name} name={title} isOnline={isOnline} mark={mark} />
+      <Face id={other?.id ?? name} name={title} avatar={other ? undefined : (dialog?.avatar ?? null)} isOnline={isOnline} mark={mark} />
       <div class="bar-title">
         <h1 dir="auto">{title}</h1>
         <p class="doing">{chat.connection.isCalm.value ? conversation && <Doing name={name} conversation={conversation} /> : <Link />}</p>
       </div>
+      {dialog && dialog.kind !== "direct" && (
+        <button type="button" class="quiet-button" aria-label={groups.info} title={groups.info} onClick={() => (opened.value = dialog.id)}>
+          <Icon name="people" />
+        </button>
+      )}
+      {dialog && <MenuButton label={menuLabel(dialog)} items={() => dialogItems(chat, dialog)} />}
     </header>
   );
 }

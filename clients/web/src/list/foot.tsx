@@ -8,17 +8,27 @@ import { words } from "../words";
 
 export function Foot() {
   const chat = useChat();
-  const { list } = words();
-  const { id, name } = me.value ?? chat.me;
+  const { list, contacts } = words();
+  const { id, name, avatar } = me.value ?? chat.me;
+  const waiting = chat.contacts.waiting.value;
+  const toContacts = waiting ? `${list.contacts}: ${contacts.waiting(waiting)}` : list.contacts;
   return (
     <footer class="list-foot">
-      <Face id={id} name={name} />
+      <Face id={id} name={name} avatar={avatar} />
       <div class="own">
         <span class="name" dir="auto">
           {name}
         </span>
         <Link />
       </div>
+      <a class="quiet-button" href="/contacts" aria-label={toContacts} title={toContacts}>
+        <Icon name="people" />
+        {waiting > 0 && (
+          <span class="badge" aria-hidden="true">
+            {waiting}
+          </span>
+        )}
+      </a>
       <a class="quiet-button" href="/settings" aria-label={list.settings} title={list.settings}>
         <Icon name="gear" />
       </a>

@@ -9,6 +9,7 @@ import type { Person } from "../model/resources";
 import { go, pathOf } from "../router";
 import { Empty } from "../shell/empty";
 import { useChat } from "../shell/here";
+import { lazy } from "../shell/lazy";
 import { sayError, words } from "../words";
 import { Foot } from "./foot";
 import { useGlide } from "./glide";
@@ -16,18 +17,27 @@ import "./list.css";
 import { DialogRow, PersonRow, RoomRow } from "./row";
 import { matching, usePeople } from "./search";
 
+const CreateGroup = lazy(() => import("../groups/create").then(({ CreateGroup }) => CreateGroup), null);
+
 export function List() {
   const chat = useChat();
-  const { list, app } = words();
+  const { list, app, groups } = words();
+  const isCreating = useSignal(false);
+  const isArchive = useSignal(false);
   const query = useSignal("");
   const problem = useSignal<unknown>(null);
   const search = useRef<HTMLInputElement>(null);
   const rows = useRef<HTMLUListElement>(null);
   const people = usePeople(query.value);
   const isFinding = !!query.value.trim();
-  const dialogs = isFinding ? matching(chat.dialogs.all.value, query.value) : chat.dialogs.list.value;
+  const archived = chat.dialogs.all.value.filter((dialog) => dialog.archived);
+  const isInArchive = isArchive.value && !isFinding && archived.length > 0;
+  const dialogs = isFinding ? matching(chat.dialogs.all.value, query.value) : isInArchive ? archived : chat.dialogs.list.value;
   const state = chat.dialogs.state.value;
-  const isLobby = chat.isLobbyOpen.value && (!isFinding || list.lobby.toLocaleLowerCase().includes(query.value.trim().toLocaleLowerCase()));
+  const isLobby =
+    chat.isLobbyOpen.value &&
+    !isInArchive &&
+    (!isFinding || list.lobby.toLocaleLowerCase().includes(query.value.trim().toLocaleLowerCase()));
   const isEmpty = state === "ready" && !dialogs.length && !isFinding;
 
   useGlide(rows, [isLobby, ...dialogs.map(({ id }) => id)].join());
@@ -71,7 +81,17 @@ export function List() {
             }}
           />
         </search>
+        <button
+          type="button"
+          class="quiet-button"
+          aria-label={groups.create}
+          title={groups.create}
+          onClick={() => (isCreating.value = true)}
+        >
+          <Icon name="plus" />
+        </button>
       </header>
+      {isCreating.value && <CreateGroup close={() => (isCreating.value = false)} />}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the rows are links; arrows are a shorter way between them */}
       <div class="rows" onKeyDown={walk} aria-busy={state === "loading"}>
         {problem.value !== null && (
@@ -80,12 +100,24 @@ export function List() {
           </p>
         )}
         {state === "failed" && <Empty title={list.failed} action={{ label: words().retry, do: () => void chat.dialogs.load() }} />}
+        {isInArchive && (
+          <button type="button" class="folder" onClick={() => (isArchive.value = false)}>
+            <Icon name="back" size={18} />
+            {groups.archiveTitle}
+          </button>
+        )}
         <ul ref={rows}>
           {isLobby && <RoomRow name={LOBBY} />}
           {dialogs.map((dialog) => (
             <DialogRow key={dialog.id} dialog={dialog} />
           ))}
         </ul>
+        {!isFinding && !isInArchive && archived.length > 0 && (
+          <button type="button" class="folder" onClick={() => (isArchive.value = true)}>
+            <Icon name="archive" size={18} />
+            {groups.archived(archived.length)}
+          </button>
+        )}
         {isEmpty && (
           <Empty title={list.empty} action={{ label: list.find, do: find }}>
             {list.emptyHint}

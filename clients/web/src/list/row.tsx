@@ -1,17 +1,20 @@
 // Rows of the list: a dialog, the lobby, a person who was found.
 //
 // Invariant: every row is as high as every other, whatever is known of it.
+import { useSignal } from "@preact/signals";
+import { dialogItems, menuLabel } from "../groups/menu";
 import { Face } from "../look/face";
 import { Icon } from "../look/icons";
 import { isMuted } from "../model/dialogs";
 import type { Dialog, Person } from "../model/resources";
 import { pathOf, route } from "../router";
 import { useChat } from "../shell/here";
+import { type Anchor, Menu, MenuButton } from "../shell/menu";
 import { times, words } from "../words";
 import { Preview } from "./preview";
+import { titleOf } from "./title";
 
-/** What a dialog is called: a direct one as the other user. */
-export const titleOf = (dialog: Dialog) => dialog.title || dialog.user?.name || words().conversation.unknown;
+export { titleOf } from "./title";
 
 export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
   const chat = useChat();
@@ -22,10 +25,30 @@ export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
   const title = titleOf(dialog);
   const isOnline = !!user && !!chat.people.get(user.id).value?.online;
   const draft = isAt(id) ? "" : (chat.drafts.all.value[id] ?? "");
+  const anchor = useSignal<Anchor | null>(null);
+  const items = () => dialogItems(chat, dialog);
+  const isGroup = dialog.kind !== "direct";
   return (
-    <li class="row" data-dialog={id} data-unread={unread} data-mentions={mentions}>
+    <li
+      class="row"
+      data-dialog={id}
+      data-unread={unread}
+      data-mentions={mentions}
+      onContextMenu={(event) => {
+        event.preventDefault();
+        // Without a pointer it is the key for it, pressed on the row.
+        const { right, bottom } = event.currentTarget.getBoundingClientRect();
+        anchor.value = event.clientX || event.clientY ? { x: event.clientX, y: event.clientY } : { x: right, y: bottom };
+      }}
+    >
       <a href={pathOf(id, true)} aria-current={isAt(id) ? "page" : undefined}>
-        <Face id={user?.id ?? id} name={title} isOnline={isOnline} mark={dialog.kind === "group" && <Icon name="people" />} />
+        <Face
+          id={user?.id ?? id}
+          name={title}
+          avatar={isGroup ? (dialog.avatar ?? null) : undefined}
+          isOnline={isOnline}
+          mark={isGroup && <Icon name="people" />}
+        />
         <span class="title">
           <span class="name" dir="auto">
             {title}
@@ -50,6 +73,10 @@ export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
           )}
         </span>
       </a>
+      <span class="row-menu">
+        <MenuButton label={menuLabel(dialog)} items={items} isAside />
+      </span>
+      {anchor.value && <Menu label={menuLabel(dialog)} items={items()} anchor={anchor.value} close={() => (anchor.value = null)} />}
     </li>
   );
 }

@@ -5,10 +5,12 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Dialog, Person } from "../model/resources";
 import { useChat } from "../shell/here";
-import { titleOf } from "./row";
+import { titleOf } from "./title";
 
 /** Keys closer together than this are one question, milliseconds. */
 const PAUSE_MS = 200;
+/** Shorter questions are not answered, letters. */
+export const QUERY_MIN = 2;
 
 /** Dialogs whose title has every word of the query. */
 export function matching(dialogs: readonly Dialog[], query: string): readonly Dialog[] {
@@ -22,8 +24,8 @@ export function usePeople(query: string): readonly Person[] | null {
   const found = useSignal<readonly Person[] | null>(null);
   const wanted = query.trim();
   useEffect(() => {
-    found.value = null;
-    if (!wanted) return;
+    found.value = wanted.length < QUERY_MIN ? [] : null;
+    if (found.value) return;
     const abort = new AbortController();
     const timer = setTimeout(async () => {
       const people = await chat.people.find(wanted, abort.signal).catch(() => []);

@@ -6,10 +6,13 @@ import { Konvert, type KonvertOptions } from "@konvert/sdk";
 import { type ReadonlySignal, signal } from "@preact/signals";
 import type { Me } from "../session/tokens";
 import { Connection } from "./connection";
+import { Contacts } from "./contacts";
 import { Conversation } from "./conversation";
 import { Dialogs } from "./dialogs";
 import { type DraftShelf, Drafts } from "./drafts";
+import { Groups } from "./groups";
 import { People } from "./people";
+import { Pictures } from "./pictures";
 import { segment } from "./resources";
 
 /** The open room, if the server has one. */
@@ -34,6 +37,9 @@ export class Chat {
   readonly connection: Connection;
   readonly people: People;
   readonly dialogs: Dialogs;
+  readonly contacts: Contacts;
+  readonly groups: Groups;
+  readonly pictures: Pictures;
   readonly drafts: Drafts;
   readonly #isLobbyOpen = signal(false);
   /** Least recently looked at first. */
@@ -45,6 +51,9 @@ export class Chat {
     this.connection = new Connection(this.konvert);
     this.people = new People(this.konvert.api);
     this.dialogs = new Dialogs(this.konvert, this.people);
+    this.contacts = new Contacts(this.konvert, this.people);
+    this.groups = new Groups(this.konvert.api, this.dialogs, this.people);
+    this.pictures = new Pictures(this.konvert.api);
     this.drafts = new Drafts(me.id, drafts);
     this.konvert.on("state", (state) => {
       if (state.name === "connected") void this.#lookIntoLobby();
@@ -66,7 +75,10 @@ export class Chat {
     const conversation = held ?? new Conversation(room, this.konvert, this.people, isDialog);
     this.#conversations.delete(room);
     this.#conversations.set(room, conversation);
-    if (!held) conversation.open();
+    if (!held) {
+      conversation.open();
+      if (isDialog && this.dialogs.get(room)?.kind !== "direct") void this.groups.meet(room);
+    }
     for (const [name, old] of this.#conversations) {
       if (this.#conversations.size <= OPEN_MAX) break;
       this.#conversations.delete(name);

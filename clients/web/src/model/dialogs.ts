@@ -96,6 +96,12 @@ export class Dialogs {
     return dialog;
   }
 
+  /** One is in it no more. */
+  lost(id: string): void {
+    this.#told?.add(id);
+    this.#remove(id);
+  }
+
   #changed(path: string, body: unknown): void {
     const id = PATH.exec(path)?.[1];
     if (!id) return;

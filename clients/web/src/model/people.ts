@@ -22,6 +22,11 @@ export class People {
     return person;
   }
 
+  /** What is known of somebody, or nothing: nobody is asked. */
+  known(id: string): ReadonlySignal<Person | null> {
+    return this.#of(id);
+  }
+
   /** Takes in what some answer told. */
   learn(people: readonly Person[]): void {
     for (const person of people) this.#of(person.id).value = person;

@@ -63,3 +63,79 @@ export interface Receipt {
 
 /** A name as one segment of a path. */
 export const segment = encodeURIComponent;
+
+/** Somebody's belonging to a dialog. */
+export interface Member {
+  readonly user: Person;
+  readonly role: Role;
+  readonly joined_ms: number;
+}
+
+/** What may be said of a dialog to everybody in it; what is absent stays. */
+export interface DialogPatch {
+  readonly title?: string;
+  readonly about?: string;
+  /** A stored picture; empty: none. */
+  readonly avatar?: string;
+}
+
+/** How one keeps a dialog for oneself; what is absent stays. */
+export interface DialogKeeping {
+  readonly archived?: boolean;
+  readonly pinned?: boolean;
+  readonly muted_until_ms?: number;
+}
+
+export interface Invite {
+  readonly id: string;
+  readonly role: Role;
+  readonly created_by: string;
+  readonly created_ms: number;
+  /** Zero: never. */
+  readonly expires_ms: number;
+  readonly uses: number;
+  /** Zero: as many as want. */
+  readonly uses_max: number;
+  /** Told once, when it is made. */
+  readonly secret?: string | null;
+}
+
+/** Where an invite leads. */
+export interface InviteTarget {
+  readonly kind: Dialog["kind"];
+  readonly mode: Dialog["mode"];
+  readonly title: string;
+  readonly about: string;
+  readonly avatar?: string | null;
+  readonly member_count: number;
+  /** One is in it already. */
+  readonly member: boolean;
+  readonly role: Role;
+}
+
+export type ContactState = "sent" | "received" | "friend" | "blocked";
+
+export interface Contact {
+  readonly user: Person;
+  readonly state: ContactState;
+  readonly since_ms: number;
+}
+
+/** A place where one is signed in. */
+export interface SignInPlace {
+  readonly id: string;
+  readonly agent: string;
+  readonly address: string;
+  readonly created_ms: number;
+  readonly used_ms: number;
+  readonly is_current: boolean;
+}
+
+export interface UserLimit {
+  readonly kind: "messages" | "assistant_calls" | "storage_bytes" | "uploads";
+  /** `null`: no limit. */
+  readonly max: number | null;
+  readonly used: number;
+  readonly remaining: number | null;
+  readonly reset_ms: number | null;
+}

@@ -3,7 +3,8 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Chat } from "../model/chat";
 
-const Here = createContext<Chat | null>(null);
+/** The same where there may be none. */
+export const Here = createContext<Chat | null>(null);
 
 export const HereProvider = Here.Provider;
 

@@ -4,13 +4,18 @@
 // in the page, so that it keeps its place while a conversation covers it.
 import { useEffect } from "preact/hooks";
 import { Conversation } from "../conversation/conversation";
+import { opened } from "../groups/menu";
 import { List } from "../list/list";
 import { go, type Route, route } from "../router";
 import { words } from "../words";
 import { Empty } from "./empty";
 import { lazy } from "./lazy";
+import { Remark } from "./remark";
 import "./shell.css";
 
+const Contacts = lazy(() => import("../contacts/contacts").then(({ Contacts }) => Contacts));
+const Invited = lazy(() => import("../groups/invited").then(({ Invited }) => Invited));
+const Panel = lazy(() => import("../groups/panel").then(({ Panel }) => Panel), null);
 const Settings = lazy(() => import("../settings/settings").then(({ Settings }) => Settings));
 
 export function Shell() {
@@ -27,6 +32,8 @@ export function Shell() {
       <main class="pane-main">
         <Main at={at} />
       </main>
+      {opened.value && <Panel key={opened.value} id={opened.value} close={() => (opened.value = null)} />}
+      <Remark />
     </div>
   );
 }
@@ -35,14 +42,17 @@ function Main({ at }: { readonly at: Route }) {
   const { conversation } = words();
   if (at.at === "conversation") return <Conversation key={at.name} name={at.name} isDialog={at.isDialog} />;
   if (at.at === "settings") return <Settings />;
+  if (at.at === "contacts") return <Contacts />;
+  if (at.at === "invite") return <Invited key={at.secret} secret={at.secret} />;
   return <Empty title={conversation.none}>{conversation.noneHint}</Empty>;
 }
 
 /** Ctrl/Cmd+K searches; Esc closes what is open, unless somebody nearer has used it. */
 function keys(event: KeyboardEvent): void {
-  if (event.defaultPrevented) return;
+  // What lies over the page has the keys to itself.
+  if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
   if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey)) {
     event.preventDefault();
-    document.querySelector<HTMLInputElement>("input[type=search]")?.focus();
+    document.querySelector<HTMLInputElement>("input[name=search]")?.focus();
   } else if (event.key === "Escape" && route.peek().at !== "list") go("/");
 }

@@ -1,6 +1,8 @@
 // Every word of the app in English. Its shape is the type of all languages.
 //
 // Invariant: what is said stands here and nowhere else; a phrase with something in it is a function of it.
+import { device } from "./device.en";
+import { people } from "./people.en";
 import { counted } from "./plural";
 
 const count = counted("en");
@@ -45,6 +47,12 @@ export const en = {
     retryIn: (seconds: number) => `next try in ${seconds} s`,
     tryNow: "Try now",
     closed: "Disconnected",
+    /** Why it was closed for good, by the name of the reason. */
+    why: {
+      bad_frame: "this app and the server do not understand each other: reload the page",
+      flood: "too much was sent at once",
+      message_too_large: "a message was too large",
+    },
     connectAgain: "Connect",
     over: { websocket: "over WebSocket", sse: "over server-sent events", poll: "over long polls", tabs: "through another tab" },
   },
@@ -62,6 +70,7 @@ export const en = {
     lobbyHint: "An open room for everybody",
     draft: "Draft",
     settings: "Settings",
+    contacts: "Contacts",
     deleted: "Message deleted",
     sealed: "Sealed: end-to-end encrypted",
     file: "File",
@@ -120,15 +129,8 @@ export const en = {
     tooLong: (bytes: number) => `Too long by ${count(bytes, { one: `${bytes} byte`, other: `${bytes} bytes` })}`,
   },
 
-  settings: {
-    title: "Settings",
-    theme: "Theme",
-    themes: { system: "As the system", light: "Light", dark: "Dark" },
-    language: "Language",
-    signedInAs: "Signed in as",
-    guest: "Guest",
-    signOut: "Sign out",
-  },
+  ...people,
+  ...device,
 
   /** What an error means to a person, by the name of its number. */
   errors: {
@@ -146,6 +148,8 @@ export const en = {
     overloaded: "The server is very busy. Try again in a moment.",
     read_only: "The server cannot store anything now.",
     payload_too_large: "This message is too long.",
+    invite_ended: "This invitation no longer works.",
+    type_not_allowed: "Files of this kind are not taken.",
     outbox_full: "Too many messages wait to be sent.",
     network: "No answer from the server.",
     http: "No answer from the server.",

@@ -1,7 +1,9 @@
 // Every word of the app in Russian.
 //
 // Invariant: the same keys as in English; numbers are declined by the rules of the language.
+import { device } from "./device.ru";
 import type { Words } from "./en";
+import { people } from "./people.ru";
 import { counted } from "./plural";
 
 const count = counted("ru");
@@ -46,6 +48,11 @@ export const ru: Words = {
     retryIn: (seconds) => `повтор через ${seconds} с`,
     tryNow: "Сейчас же",
     closed: "Связь закрыта",
+    why: {
+      bad_frame: "приложение и сервер не понимают друг друга: обновите страницу",
+      flood: "отправлено слишком много сразу",
+      message_too_large: "сообщение было слишком большим",
+    },
     connectAgain: "Соединиться",
     over: { websocket: "по WebSocket", sse: "по server-sent events", poll: "длинными запросами", tabs: "через другую вкладку" },
   },
@@ -63,6 +70,7 @@ export const ru: Words = {
     lobbyHint: "Открытая комната для всех",
     draft: "Черновик",
     settings: "Настройки",
+    contacts: "Контакты",
     deleted: "Сообщение удалено",
     sealed: "Запечатано: сквозное шифрование",
     file: "Файл",
@@ -136,15 +144,8 @@ export const ru: Words = {
       `Длиннее на ${count(bytes, { one: `${bytes} байт`, few: `${bytes} байта`, many: `${bytes} байт`, other: `${bytes} байта` })}`,
   },
 
-  settings: {
-    title: "Настройки",
-    theme: "Тема",
-    themes: { system: "Как в системе", light: "Светлая", dark: "Тёмная" },
-    language: "Язык",
-    signedInAs: "Вы вошли как",
-    guest: "Гость",
-    signOut: "Выйти",
-  },
+  ...people,
+  ...device,
 
   errors: {
     wrong_credentials: "Неверный логин или пароль.",
@@ -161,6 +162,8 @@ export const ru: Words = {
     overloaded: "Сервер очень занят. Попробуйте чуть позже.",
     read_only: "Сервер сейчас ничего не может сохранить.",
     payload_too_large: "Сообщение слишком длинное.",
+    invite_ended: "Приглашение больше не действует.",
+    type_not_allowed: "Такие файлы не принимаются.",
     outbox_full: "Слишком много сообщений ждут отправки.",
     network: "Сервер не отвечает.",
     http: "Сервер не отвечает.",

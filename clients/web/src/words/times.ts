@@ -53,6 +53,11 @@ export class Times {
     return days <= 1 ? `${this.day(ms, now).toLocaleLowerCase()}, ${this.clock(ms)}` : this.#short.format(ms);
   }
 
+  /** A moment ahead, by date and clock. */
+  until(ms: number): string {
+    return `${this.#short.format(ms)}, ${this.clock(ms)}`;
+  }
+
   /** Everything that is known of a moment. */
   full(ms: number): string {
     return this.#full.format(ms);

@@ -1,0 +1,89 @@
+// Choosing a picture for a person or a group: cut square and made small here, then stored.
+//
+// Invariant: what leaves the device is drawn anew from the picture's points: nothing else that lay in the file goes along.
+import { type Signal, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
+import { Face } from "../look/face";
+import { Problem, useAct } from "../shell/act";
+import { useChat } from "../shell/here";
+import { words } from "../words";
+
+/** Width and height of a stored face, pixels: sharp where it is drawn largest. */
+const SIZE_PX = 256;
+
+interface AvatarFieldProps {
+  readonly id: string;
+  readonly name: string;
+  readonly avatar: Signal<string | null>;
+  readonly mark?: ComponentChildren;
+}
+
+export function AvatarField({ id, name, avatar, mark }: AvatarFieldProps) {
+  const chat = useChat();
+  const { groups } = words();
+  const file = useRef<HTMLInputElement>(null);
+  const { act, isBusy, problem } = useAct();
+  const isBad = useSignal(false);
+  const take = (chosen: File | undefined) =>
+    act(async () => {
+      isBad.value = false;
+      if (!chosen) return;
+      const picture = await squared(chosen).catch(() => null);
+      if (!picture) {
+        isBad.value = true;
+        return;
+      }
+      const { blob } = await chat.konvert.upload(picture, { name: "avatar", type: picture.type });
+      avatar.value = blob;
+    });
+  return (
+    <div class="avatar-field">
+      <Face id={id} name={name} avatar={avatar.value} mark={mark} />
+      <div>
+        <p class="acts">
+          <button type="button" class="plain" aria-busy={isBusy.value} onClick={() => file.current?.click()}>
+            {groups.change}
+          </button>
+          {avatar.value && (
+            <button type="button" class="plain" onClick={() => (avatar.value = null)}>
+              {groups.noPicture}
+            </button>
+          )}
+        </p>
+        <p class="problem" role="alert" hidden={!isBad.value}>
+          {isBad.value ? groups.notPicture : ""}
+        </p>
+        <Problem of={problem.value} />
+      </div>
+      <input
+        ref={file}
+        type="file"
+        name="avatar"
+        accept="image/*"
+        hidden
+        aria-label={groups.picture}
+        onChange={(event) => {
+          const input = event.currentTarget;
+          void take(input.files?.[0]);
+          // The same file may be chosen again.
+          input.value = "";
+        }}
+      />
+    </div>
+  );
+}
+
+/** The middle of a picture. */
+async function squared(file: File): Promise<Blob | null> {
+  const bitmap = await createImageBitmap(file);
+  const side = Math.min(bitmap.width, bitmap.height);
+  const size = Math.min(SIZE_PX, side);
+  const canvas = Object.assign(document.createElement("canvas"), { width: size, height: size });
+  const draw = canvas.getContext("2d");
+  if (!draw) return null;
+  draw.imageSmoothingQuality = "high";
+  draw.drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, size, size);
+  bitmap.close();
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/webp", 0.86));
+}

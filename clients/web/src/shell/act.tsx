@@ -1,0 +1,98 @@
+// Small parts of forms: an act with its refusal, a question before what cannot be taken back, a labelled field.
+//
+// Invariant: an act that is under way is not begun twice, and whatever refuses it is said beside it.
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useId } from "preact/hooks";
+import { sayError, words } from "../words";
+import "./act.css";
+
+/** Something that may take time and may be refused. */
+export function useAct() {
+  const problem = useSignal<unknown>(null);
+  const isBusy = useSignal(false);
+  /** Does it, unless something is under way; tells whether it was done. */
+  const act = async (work: () => unknown): Promise<boolean> => {
+    if (isBusy.peek()) return false;
+    isBusy.value = true;
+    problem.value = null;
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      problem.value = error;
+      return false;
+    } finally {
+      isBusy.value = false;
+    }
+  };
+  return { act, isBusy, problem };
+}
+
+/** What went wrong, read aloud as it comes. */
+export function Problem({ of }: { readonly of: unknown }) {
+  return (
+    <p class="problem" role="alert" hidden={!of}>
+      {of ? sayError(of) : ""}
+    </p>
+  );
+}
+
+interface SureProps {
+  readonly label: string;
+  readonly question: string;
+  /** What the second button says; by default the same as the first. */
+  readonly yes?: string;
+  readonly children?: ComponentChildren;
+  do(): unknown;
+}
+
+/** A button that asks before it does what cannot be taken back. */
+export function Sure({ label, question, yes = label, children, do: work }: SureProps) {
+  const isAsked = useSignal(false);
+  const { act, isBusy, problem } = useAct();
+  if (!isAsked.value) {
+    return (
+      <button type="button" class="plain grave" onClick={() => (isAsked.value = true)}>
+        {children}
+        {label}
+      </button>
+    );
+  }
+  return (
+    <fieldset class="sure" aria-label={label}>
+      <p>{question}</p>
+      <p class="acts">
+        <button type="button" class="primary grave" aria-busy={isBusy.value} onClick={() => act(work)}>
+          {yes}
+        </button>
+        <button type="button" class="plain" ref={(button) => button?.focus()} onClick={() => (isAsked.value = false)}>
+          {words().cancel}
+        </button>
+      </p>
+      <Problem of={problem.value} />
+    </fieldset>
+  );
+}
+
+interface FieldProps {
+  readonly label: string;
+  readonly hint?: string;
+  readonly children: (field: { readonly id: string; readonly "aria-describedby": string | undefined }) => ComponentChildren;
+}
+
+/** A label, what one fills in, a hint. */
+export function Field({ label, hint, children }: FieldProps) {
+  const id = useId();
+  return (
+    <div class="form-field">
+      <label for={id}>{label}</label>
+      {children({ id, "aria-describedby": hint ? `${id}-hint` : undefined })}
+      {hint && (
+        <p class="quiet" id={`${id}-hint`}>
+          {hint}
+        </p>
+      )}
+    </div>
+  );
+}
