@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::engine::{each, guarded};
 use super::fold::blocks;
@@ -23,6 +23,8 @@ use super::{JournalConfig, space};
 
 /// Most bytes copied while the writer is held.
 const STEP_BYTES: usize = 1 << 20;
+/// Between two steps, for others: the fold above all.
+const REST: Duration = Duration::from_millis(10);
 /// Most bytes copied in one call of `maintain`.
 const CALL_BYTES: usize = 32 << 20;
 /// Ids are written in runs of this many.
@@ -67,11 +69,9 @@ impl Compactor {
             return Ok(());
         }
         delete_trimmed(store, state)?;
-        let (mut copied, mut worked) = (0, Duration::ZERO);
+        let mut copied = 0;
         while copied < CALL_BYTES {
-            // Half of the time is left to others, the fold above all.
-            std::thread::sleep(worked);
-            let (mut writer, begun) = (store.writer.lock(), Instant::now());
+            let mut writer = store.writer.lock();
             if !writer.is_settled() || space::is_nearly_full(&store.dir) {
                 return Ok(());
             }
@@ -87,7 +87,8 @@ impl Compactor {
             } else {
                 self.job = Some(job);
             }
-            worked = begun.elapsed();
+            drop(writer);
+            std::thread::sleep(REST);
         }
         Ok(())
     }
