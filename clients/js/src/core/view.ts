@@ -29,6 +29,8 @@ export class RoomView extends Emitter<ViewEvents> {
   readonly #withService: boolean;
   readonly #off: (() => void)[];
   readonly #pending = new Map<string, OutboxMessage>();
+  /** Senders and message ids of what is here: an outbox that is read later than the room must not bring it again. */
+  #ids = new Set<string>();
   #fold = new Fold();
   #oldest = 0;
   #count = 0;
@@ -103,6 +105,7 @@ export class RoomView extends Emitter<ViewEvents> {
       if (pending && (!pending.user || pending.user === message.sender)) this.#pending.delete(pending.key);
     }
     this.#fold.add(shown);
+    for (const message of shown) this.#ids.add(idOf(message.sender, message));
     this.#count += shown.length;
     if (!isOlder && this.#count > this.#max * 1.2) this.#shrink();
     this.#changed();
@@ -114,6 +117,7 @@ export class RoomView extends Emitter<ViewEvents> {
     this.#count = items.length;
     if (!first) return;
     this.#fold.dropBefore(first.message.offset);
+    this.#ids = new Set(this.#fold.items.map(({ message }) => idOf(message.sender, message)));
     this.#oldest = first.message.offset;
     this.#count = this.#max;
     this.#hasOlder = true;
@@ -123,7 +127,8 @@ export class RoomView extends Emitter<ViewEvents> {
     const { state, key, relation, published } = message;
     // Edits, reactions and deletes show when they are stored.
     const isShown = !relation || relation.kind === "reply";
-    const isHere = published && published.position.offset <= (this.#room.position?.offset ?? 0);
+    const isPast = published && published.position.offset <= (this.#room.position?.offset ?? 0);
+    const isHere = isPast || this.#ids.has(idOf(message.user, message));
     if (state === "dropped" || isHere || !isShown) this.#pending.delete(key);
     else this.#pending.set(key, message);
     this.#changed();
@@ -131,6 +136,7 @@ export class RoomView extends Emitter<ViewEvents> {
 
   #forget(): void {
     this.#fold = new Fold();
+    this.#ids.clear();
     this.#oldest = this.#count = 0;
     this.#hasOlder = true;
   }
@@ -140,3 +146,5 @@ export class RoomView extends Emitter<ViewEvents> {
     this.emit("change", undefined);
   }
 }
+
+const idOf = (sender: string, { messageId }: { readonly messageId: string }) => `${sender} ${messageId}`;
