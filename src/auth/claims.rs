@@ -12,6 +12,7 @@
 //!   "iss": "https://example",    must equal `auth.issuer` when that is set
 //!   "aud": "konvert",            text or list; must be or contain `auth.audience` unless that is empty
 //!   "device": "dev-…",           only in tokens of this server's own accounts: the device that is signed in
+//!   "rooms_only": true,          optional: only the grants count, not what the user is a member of; opens nothing else
 //!   "grants": [                  at most 256; a user's rights in a room are the union over those that match
 //!     { "room": "team-*",        a name, a beginning and `*`, or `*`
 //!       "allow": ["read", "publish", "signal", "presence", "moderate", "create"],
@@ -63,6 +64,9 @@ pub struct Claims {
     /// The device that an account is signed in on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
+    /// Whether the grants are everything: what the user is a member of does not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rooms_only: bool,
     /// What the user may do.
     #[serde(default)]
     pub grants: Vec<Grant>,

@@ -50,6 +50,8 @@ pub struct Identity {
     pub grants: Arc<Grants>,
     /// For an account: the device it is signed in on.
     pub device: Option<Arc<str>>,
+    /// Whether the grants are everything: nothing comes of what the user is a member of.
+    pub rooms_only: bool,
     /// Who vouches: `account` and `guest` this server by its tables, `token` this server by its secret, otherwise the
     /// `kid` of a key or the issuer of a key set.
     pub origin: Arc<str>,
@@ -180,8 +182,15 @@ impl Auth {
             None if claims.sub.starts_with(GUEST_PREFIX) => "guest",
             None => signer.origin(),
         };
-        let origin = origin.into();
-        Ok(Identity { user: claims.sub.into(), name: claims.name.into(), expires_ms, grants, device, origin })
+        Ok(Identity {
+            user: claims.sub.into(),
+            name: claims.name.into(),
+            expires_ms,
+            grants,
+            device,
+            rooms_only: claims.rooms_only,
+            origin: origin.into(),
+        })
     }
 
     /// Makes a new guest, and the token that lets them come back as the same user.
@@ -207,6 +216,7 @@ impl Auth {
             expires_ms,
             grants: Arc::clone(&guests.grants),
             device: None,
+            rooms_only: false,
             origin: "guest".into(),
         };
         Ok((token, identity))

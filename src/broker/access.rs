@@ -20,7 +20,7 @@ impl Broker {
     /// What `who` may do in a room, by grants and by membership; `None`: the directory must load it first.
     pub fn allow(&self, who: &Identity, name: &str) -> Option<Permissions> {
         let granted = who.grants.allow(name);
-        match is_dialog(name) {
+        match is_dialog(name) && !who.rooms_only {
             true => Some(granted.union(self.directory.allow(name, &who.user)?)),
             false => Some(granted),
         }

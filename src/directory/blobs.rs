@@ -57,6 +57,16 @@ impl Directory {
         Ok(self.db.one(statement).await?.is_some())
     }
 
+    /// Whether somebody reads a file whatever they are a member of: they uploaded it, or it is somebody's face.
+    pub async fn owns_blob(&self, id: &str, user: &str) -> Result<bool, DirectoryError> {
+        let statement = sql("SELECT 1 AS x WHERE \
+             EXISTS (SELECT 1 FROM blob_owners o WHERE o.blob = $1 AND o.user_id = $2) \
+             OR EXISTS (SELECT 1 FROM users u WHERE u.avatar = $1 AND u.state = 'active')")
+        .bind(id)
+        .bind(user);
+        Ok(self.db.one(statement).await?.is_some())
+    }
+
     /// Makes the row of a file whose bytes are to be stored now. Returns whether they are
     /// here already.
     pub async fn expect_blob(&self, blob: &Blob) -> Result<bool, DirectoryError> {

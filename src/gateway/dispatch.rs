@@ -166,6 +166,8 @@ impl Shard {
         };
         let lease = self.shared.broker.enter(&identity.user);
         let key = self.key(slot, generation);
+        // What changes is told of dialogs, people and the account.
+        let rooms_only = identity.rooms_only;
         let Some(connection) = self.get(slot, generation) else { return };
         let live = Stage::Live(Box::new(Session::new(identity, place, lease)));
         if let (Stage::Pending(pending), Transport::Poll(poll)) =
@@ -178,7 +180,7 @@ impl Shard {
             // Not marked as something new, so that it is written together with the answer to connect.
             connection.outbox.push(introduction, 1);
         }
-        if watches {
+        if watches && !rooms_only {
             self.watch(caller);
         }
         self.enter_rooms(caller, rooms, token);
@@ -228,11 +230,15 @@ impl Shard {
         session.identity = identity;
         session.warned = false;
         let identity = session.identity.clone();
+        let hears_no_more = identity.rooms_only && std::mem::take(&mut session.watches);
         let rooms: Vec<_> = session.subscriptions().iter().map(|s| (s.room.info.clone(), s.allow)).collect();
         for (info, before) in rooms {
             if self.shared.broker.allow(&identity, &info.name) != Some(before) {
                 self.follow_rights(caller, &identity, &info);
             }
+        }
+        if hears_no_more {
+            self.unwatch(caller.slot, &identity.user);
         }
         Ok(Some(v1::Refreshed { token_expires_ms }.into()))
     }

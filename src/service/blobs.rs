@@ -111,7 +111,11 @@ pub(super) async fn may_name(
 }
 
 async fn may_read(directory: &Directory, who: &Identity, blob: &str) -> Result<bool, DirectoryError> {
-    if directory.reads_blob(blob, &who.user).await? {
+    let reads = match who.rooms_only {
+        true => directory.owns_blob(blob, &who.user).await?,
+        false => directory.reads_blob(blob, &who.user).await?,
+    };
+    if reads {
         return Ok(true);
     }
     let rooms = directory.rooms_naming_blob(blob, ROOMS_MAX).await?;

@@ -84,7 +84,8 @@ impl Service {
             created_ms: now_ms,
             seen_ms: now_ms,
         };
-        self.directory.keep_vouched(&row).await?;
+        // Whoever comes without a name keeps the one they have.
+        self.directory.keep_vouched(&row, !identity.name.is_empty()).await?;
         self.known.insert(identity.user.clone(), identity.name.clone());
         Ok(())
     }

@@ -93,10 +93,15 @@ pub struct ApiKey {
 }
 
 impl ApiKey {
+    /// Whether the key has the scope.
+    pub fn has(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
     /// # Errors
     /// `forbidden` when the key has not the scope.
     pub fn must(&self, scope: Scope) -> Result<(), ServiceError> {
-        match self.scopes.contains(&scope) {
+        match self.has(scope) {
             true => Ok(()),
             false => Err(ServiceError::because(
                 ErrorCode::Forbidden,
@@ -108,12 +113,12 @@ impl ApiKey {
     /// Whether the key may know of a room.
     pub fn reaches(&self, room: &str) -> bool {
         let is_dialog = room.starts_with(DIALOG_PREFIX);
-        self.rooms.matches(room) && (!is_dialog || self.scopes.contains(&Scope::Dialogs))
+        self.rooms.matches(room) && (!is_dialog || self.has(Scope::Dialogs))
     }
 
     /// Whether everything that a pattern matches is within the key's rooms.
     pub fn covers(&self, rooms: &Pattern) -> bool {
-        self.rooms.covers(rooms) && (!rooms.meets(DIALOG_PREFIX) || self.scopes.contains(&Scope::Dialogs))
+        self.rooms.covers(rooms) && (!rooms.meets(DIALOG_PREFIX) || self.has(Scope::Dialogs))
     }
 }
 
@@ -208,6 +213,7 @@ pub async fn make_key(directory: &Directory, new: NewKey, by: &str, now_ms: u64)
         return Err(ServiceError::bad("Name at least one scope; a key without any could do nothing."));
     }
     Pattern::new(&new.rooms).map_err(|why| ServiceError::bad(format!("rooms: {why}")))?;
+    // Events of users are of no room.
     if new.scopes.contains(&Scope::Webhooks) && new.rooms != "*" {
         return Err(ServiceError::bad("The scope `webhooks` goes with all rooms only: leave `rooms` away."));
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::keys::{ApiKey, Scope};
 use super::{Caller, Service, ServiceError};
+use crate::auth::Pattern;
 
 /// Somebody who wants to.
 #[derive(Debug, Clone)]
@@ -20,6 +21,14 @@ impl Steward {
         match self {
             Self::Person(caller) => &caller.identity.user,
             Self::Program(key, _) => &key.id,
+        }
+    }
+
+    /// Whether they may be told what happens in every room that a pattern matches.
+    pub(super) fn reaches(&self, rooms: &str) -> bool {
+        match self {
+            Self::Person(_) => true,
+            Self::Program(key, _) => Pattern::new(rooms).is_ok_and(|rooms| key.covers(&rooms)),
         }
     }
 

@@ -100,6 +100,11 @@ impl Api {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same as somebody of this id, who did not sign up.
+    pub fn called(&self, user: &str) -> Self {
+        Self { user: user.to_owned(), ..self.clone() }
+    }
+
     /// The token.
     pub fn token(&self) -> &str {
         self.token.as_deref().expect("signed in")

@@ -190,7 +190,7 @@ impl Service {
             url: self.checked_url(&new.url)?,
             secret: signature::secret(),
             events: names(&new.events)?,
-            rooms: checked_rooms(new.rooms)?,
+            rooms: checked_rooms(steward, new.rooms)?,
             state: WebhookState::Active,
             created_by: steward.name().to_owned(),
             created_ms: (self.now_ms)(),
@@ -207,13 +207,15 @@ impl Service {
         Ok(MadeWebhook { secret: webhook.secret.clone(), webhook: webhook.into() })
     }
 
-    /// Every endpoint.
+    /// Every endpoint; to a program, those within its key's rooms.
     ///
     /// # Errors
     /// `forbidden`.
     pub async fn list_webhooks(&self, steward: &Steward) -> Result<WebhookList, ServiceError> {
         self.must_steward(steward).await?;
-        Ok(WebhookList { webhooks: self.directory.webhooks().await?.into_iter().map(WebhookView::from).collect() })
+        let mut webhooks = self.directory.webhooks().await?;
+        webhooks.retain(|webhook| steward.reaches(&webhook.rooms));
+        Ok(WebhookList { webhooks: webhooks.into_iter().map(WebhookView::from).collect() })
     }
 
     /// One endpoint.
@@ -245,7 +247,7 @@ impl Service {
             webhook.events = names(&events)?;
         }
         if let Some(rooms) = change.rooms {
-            webhook.rooms = checked_rooms(rooms)?;
+            webhook.rooms = checked_rooms(steward, rooms)?;
         }
         match change.state {
             Some(WebhookState::Gone) => return Err(ServiceError::bad("The state can be set to active or paused.")),
@@ -263,7 +265,7 @@ impl Service {
     /// # Errors
     /// `forbidden`, `not_found`.
     pub async fn remove_webhook(self: &Arc<Self>, steward: &Steward, id: &str) -> Result<(), ServiceError> {
-        self.must_steward(steward).await?;
+        self.stewarded(steward, id).await?;
         if !self.directory.remove_webhook(id).await? {
             return Err(ErrorCode::NotFound.into());
         }
@@ -318,7 +320,8 @@ impl Service {
 
     async fn stewarded(&self, steward: &Steward, id: &str) -> Result<Webhook, ServiceError> {
         self.must_steward(steward).await?;
-        Ok(self.directory.webhook(id).await?.ok_or(ErrorCode::NotFound)?)
+        let webhook = self.directory.webhook(id).await?.filter(|webhook| steward.reaches(&webhook.rooms));
+        Ok(webhook.ok_or(ErrorCode::NotFound)?)
     }
 
     fn checked_url(&self, url: &str) -> Result<String, ServiceError> {
@@ -327,9 +330,14 @@ impl Service {
     }
 }
 
-fn checked_rooms(rooms: String) -> Result<String, ServiceError> {
+fn checked_rooms(steward: &Steward, rooms: String) -> Result<String, ServiceError> {
     Pattern::new(&rooms).map_err(|why| ServiceError::bad(format!("rooms: {why}.")))?;
-    Ok(rooms)
+    if steward.reaches(&rooms) {
+        return Ok(rooms);
+    }
+    let why =
+        "rooms: beyond those of the API key. What could begin with dialog-, such as *, needs the scope `dialogs`.";
+    Err(ServiceError::because(ErrorCode::Forbidden, why))
 }
 
 fn names(events: &BTreeSet<EventKind>) -> Result<String, ServiceError> {
