@@ -53,8 +53,16 @@ impl Directory {
         row.as_ref().map(Device::of).transpose()
     }
 
-    /// Adds a sign-in.
-    pub async fn add_device(&self, device: &Device) -> Result<(), DirectoryError> {
+    /// Adds a sign-in of somebody who proved this password, if it still is theirs and they may come in. Returns whether.
+    pub async fn add_device(&self, device: &Device, password: Option<&str>) -> Result<bool, DirectoryError> {
+        let mut tx = self.db.begin().await?;
+        // Whoever changes a user holds this too and then ends the sign-ins there are: this one is among them, or refused.
+        tx.lock("users").await?;
+        let user = tx.one(sql("SELECT password, state FROM users WHERE id = $1").bind(&device.user_id)).await?;
+        let user = user.ok_or(DirectoryError::Missing)?;
+        if user.maybe_text("password")?.as_deref() != password || user.text("state")? != UserState::Active.name() {
+            return Ok(false);
+        }
         let statement = sql("INSERT INTO devices (id, user_id, agent, address, created_ms, used_ms, expires_ms, \
              rotation, rotated_ms, revoked_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
         .bind(&device.id)
@@ -67,7 +75,9 @@ impl Directory {
         .bind(device.rotation)
         .bind(device.rotated_ms)
         .bind(device.revoked_ms);
-        self.db.run(statement).await.map(drop)
+        tx.run(statement).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Makes the next rotation the current one, if `rotation` still is and the device is signed in. Returns whether it
@@ -140,5 +150,54 @@ impl Directory {
         let users = users.iter().map(|row| Ok((row.text("id")?, UserState::of(&row.text("state")?))));
         let users = users.collect::<Result<_, DirectoryError>>()?;
         Ok((devices, users))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::directory::{DirectoryConfig, Role, User};
+
+    fn device(id: &str) -> Device {
+        let (agent, address) = (String::new(), String::new());
+        let (user_id, id) = ("acc-a".to_owned(), id.to_owned());
+        let (created_ms, used_ms, expires_ms, rotation, rotated_ms, revoked_ms) = (1, 1, 9, 1, 1, 0);
+        Device { id, user_id, agent, address, created_ms, used_ms, expires_ms, rotation, rotated_ms, revoked_ms }
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_with_a_password_that_was_changed_meanwhile_is_none() {
+        let data = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&DirectoryConfig::default(), data.path()).await.unwrap();
+        let user = User {
+            id: "acc-a".into(),
+            login: Some("a".into()),
+            name: "A".into(),
+            email: None,
+            about: String::new(),
+            avatar: None,
+            password: Some("old".into()),
+            role: Role::User,
+            state: UserState::Active,
+            origin: "account".into(),
+            created_ms: 1,
+            seen_ms: 0,
+        };
+        directory.add_user(&user).await.unwrap();
+        assert!(directory.add_device(&device("one"), Some("old")).await.unwrap());
+        let set = |state, password: &str| {
+            let password = password.to_owned();
+            move |user: &mut User, _| {
+                (user.state, user.password) = (state, Some(password));
+                Ok::<_, DirectoryError>(())
+            }
+        };
+        directory.change_user("acc-a", 2, set(UserState::Active, "new")).await.unwrap();
+        assert!(!directory.add_device(&device("two"), Some("old")).await.unwrap());
+        assert!(directory.add_device(&device("three"), Some("new")).await.unwrap());
+        directory.change_user("acc-a", 3, set(UserState::Blocked, "new")).await.unwrap();
+        assert!(!directory.add_device(&device("four"), Some("new")).await.unwrap());
+        let ids: Vec<_> = directory.devices("acc-a", 2).await.unwrap().into_iter().map(|device| device.id).collect();
+        assert_eq!(ids, ["one", "three"]);
     }
 }

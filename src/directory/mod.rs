@@ -27,12 +27,13 @@ mod uploads;
 mod users;
 mod vouched;
 mod webhooks;
+mod words;
 
 use std::path::Path;
 
 pub use audit::AuditEntry;
 pub use blobs::Blob;
-pub use config::DirectoryConfig;
+pub use config::{DatabaseUrl, DirectoryConfig};
 pub use contacts::{Contact, ContactState, Sides};
 pub use deliveries::{Delivery, DeliveryState, WebhookRow};
 pub use devices::Device;
@@ -63,14 +64,16 @@ impl Directory {
     /// # Errors
     /// When it cannot be reached, is newer than this server, or a migration fails; then it is as it was.
     pub async fn open(config: &DirectoryConfig, data: &Path) -> Result<Self, DirectoryError> {
-        let db = match config.url.as_str() {
+        let db = match config.url.reveal() {
             "" => Db::sqlite(&data.join("directory.sqlite")).await?,
             url => Db::postgres(url, config.connections_max).await?,
         };
         if let Some(backup) = migration::migrate(&db, &data.join("backups")).await? {
             tracing::info!(backup, "the directory was copied before it was brought to a newer form");
         }
-        Ok(Self { db })
+        let directory = Self { db };
+        directory.fill_words().await?;
+        Ok(directory)
     }
 
     /// Whether the database answers.

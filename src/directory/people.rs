@@ -3,6 +3,7 @@
 use super::Directory;
 use super::sql::{DirectoryError, Row, assembled, places};
 use super::users::UserState;
+use super::words::beginning;
 
 /// Users asked for by one statement.
 const IDS: usize = 200;
@@ -64,28 +65,38 @@ impl Directory {
         after: Option<(String, String)>,
         limit: usize,
     ) -> Result<Vec<Person>, DirectoryError> {
-        let mut text = format!(
-            "SELECT {COLUMNS} FROM users u WHERE u.state = 'active' AND u.origin <> 'guest' AND u.id <> $1 AND NOT EXISTS \
-             (SELECT 1 FROM contacts c WHERE c.user_id = u.id AND c.other_id = $1 AND c.state = 'blocked')"
-        );
-        let mut values = vec![asker.to_owned()];
-        for word in words {
-            let word = like(word);
-            let number = values.len() + 1;
-            text.push_str(&format!(
-                " AND (u.search LIKE ${number} ESCAPE '\\' OR u.search LIKE ${} ESCAPE '\\')",
-                number + 1
-            ));
-            values.extend([format!("{word}%"), format!("% {word}%")]);
-        }
-        if let Some((search, id)) = after {
-            let number = values.len() + 1;
-            text.push_str(&format!(" AND (u.search > ${number} OR (u.search = ${number} AND u.id > ${}))", number + 1));
-            values.extend([search, id]);
-        }
-        text.push_str(&format!(" ORDER BY u.search, u.id LIMIT {limit}"));
+        let (text, values) = finding(asker, words, after, limit);
         self.db.all(assembled(text).bind_all(values)).await?.iter().map(Person::of).collect()
     }
+}
+
+/// See [`Directory::find_people`].
+pub(super) fn finding(
+    asker: &str,
+    words: &[String],
+    after: Option<(String, String)>,
+    limit: usize,
+) -> (String, Vec<String>) {
+    let mut text = format!(
+        "SELECT {COLUMNS} FROM users u WHERE u.state = 'active' AND u.origin <> 'guest' AND u.id <> $1 AND NOT EXISTS \
+         (SELECT 1 FROM contacts c WHERE c.user_id = u.id AND c.other_id = $1 AND c.state = 'blocked')"
+    );
+    let mut values = vec![asker.to_owned()];
+    for word in words {
+        let number = values.len() + 1;
+        text.push_str(&format!(
+            " AND u.id IN (SELECT user_id FROM user_words WHERE word >= ${number} AND word < ${})",
+            number + 1
+        ));
+        values.extend(beginning(word));
+    }
+    if let Some((search, id)) = after {
+        let number = values.len() + 1;
+        text.push_str(&format!(" AND (u.search > ${number} OR (u.search = ${number} AND u.id > ${}))", number + 1));
+        values.extend([search, id]);
+    }
+    text.push_str(&format!(" ORDER BY u.search, u.id LIMIT {limit}"));
+    (text, values)
 }
 
 /// A text inside a pattern of LIKE.

@@ -74,7 +74,10 @@ pub struct SignIn {
 }
 
 impl Service {
-    /// Signs somebody in on a new device.
+    /// Signs somebody in on a new device; `user` is the row whose password was proved.
+    ///
+    /// # Errors
+    /// `wrong_credentials` when the password was changed meanwhile, or they may not come in any more.
     pub(super) async fn add_device(
         &self,
         user: User,
@@ -94,7 +97,9 @@ impl Service {
             rotated_ms: now_ms,
             revoked_ms: 0,
         };
-        self.directory.add_device(&device).await?;
+        if !self.directory.add_device(&device, user.password.as_deref()).await? {
+            return Err(ErrorCode::WrongCredentials.into());
+        }
         let tokens = self.tokens(&user, &device.id, device.rotation)?;
         Ok(SignedIn { user: user.into(), tokens })
     }
