@@ -93,6 +93,7 @@ fn ranges(config: &Config) -> Vec<Problem> {
         service.audit_s in DAY_S..=36_500 * DAY_S, "seconds";
         service.memberships_cached_max in 1_000..=1_000_000_000, "memberships";
         service.members_max in 2..=10_000_000, "members";
+        service.memberships_per_user in 1..=1_000_000, "dialogs";
         service.key_requests_per_second in 1..=1_000_000, "requests";
         webhooks.give_up_after_s in 1..=365 * DAY_S, "seconds";
         webhooks.retry_ms in 10..=3_600_000, "milliseconds";

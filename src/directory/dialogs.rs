@@ -3,7 +3,7 @@
 use super::Directory;
 use super::members::{Member, MemberRole};
 use super::people::like;
-use super::sql::{DirectoryError, Row, assembled, places, sql};
+use super::sql::{DirectoryError, Row, Tx, assembled, places, sql};
 
 /// What a dialog is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -145,9 +145,24 @@ impl Directory {
         Ok(self.db.run(statement).await? > 0)
     }
 
-    /// Removes a dialog with its memberships and invites. Returns whether it was there.
-    pub async fn remove_dialog(&self, id: &str) -> Result<bool, DirectoryError> {
-        Ok(self.db.run(sql("DELETE FROM dialogs WHERE id = $1").bind(id)).await? > 0)
+    /// Removes a dialog with its memberships and invites, and remembers that its messages must go. Returns whether it was
+    /// there.
+    pub async fn remove_dialog(&self, id: &str, now_ms: u64) -> Result<bool, DirectoryError> {
+        let mut tx = self.db.begin().await?;
+        let was_there = remove(&mut tx, id, now_ms).await?;
+        tx.commit().await?;
+        Ok(was_there)
+    }
+
+    /// Dialogs that were removed and whose messages must go, and when they were, milliseconds since 1970.
+    pub async fn removed_dialogs(&self, limit: u32) -> Result<Vec<(String, u64)>, DirectoryError> {
+        let statement = sql("SELECT id, removed_ms FROM removed_dialogs ORDER BY removed_ms, id LIMIT $1").bind(limit);
+        self.db.all(statement).await?.iter().map(|row| Ok((row.text("id")?, row.count("removed_ms")?))).collect()
+    }
+
+    /// The messages of a removed dialog are gone.
+    pub async fn forget_removed_dialog(&self, id: &str) -> Result<(), DirectoryError> {
+        self.db.run(sql("DELETE FROM removed_dialogs WHERE id = $1").bind(id)).await.map(drop)
     }
 
     /// Everything that a user is a member of, with how they keep it.
@@ -194,6 +209,16 @@ impl Directory {
         let rows = self.db.all(assembled(text).bind_all(dialogs.iter().copied())).await?;
         rows.iter().map(|row| Ok((row.text("dialog_id")?, row.count("members")?))).collect()
     }
+}
+
+/// See [`Directory::remove_dialog`].
+pub(super) async fn remove(tx: &mut Tx, id: &str, now_ms: u64) -> Result<bool, DirectoryError> {
+    let was_there = tx.run(sql("DELETE FROM dialogs WHERE id = $1").bind(id)).await? > 0;
+    if was_there {
+        let remember = sql("INSERT INTO removed_dialogs (id, removed_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        tx.run(remember.bind(id).bind(now_ms)).await?;
+    }
+    Ok(was_there)
 }
 
 /// A pair in the one form that it has in the table.

@@ -2,7 +2,7 @@
 
 use super::Directory;
 use super::people::Person;
-use super::sql::{DirectoryError, Row, Statement, Tx, sql};
+use super::sql::{DirectoryError, Row, Statement, Tx, assembled, places, sql};
 
 /// What a member may do in a dialog.
 #[derive(
@@ -136,6 +136,19 @@ impl Directory {
         Ok(self.db.one(statement.bind(a).bind(b)).await?.is_some())
     }
 
+    /// Those of these users who are members of `most` dialogs or more.
+    pub async fn full_users(&self, users: &[&str], most: u64) -> Result<Vec<String>, DirectoryError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = format!(
+            "SELECT user_id FROM members WHERE user_id IN ({}) GROUP BY user_id HAVING COUNT(*) >= $1",
+            places(2, users.len())
+        );
+        let rows = self.db.all(assembled(text).bind(most).bind_all(users.iter().copied())).await?;
+        rows.iter().map(|row| row.text("user_id")).collect()
+    }
+
     /// Up to `limit` members with what others may see of them, behind a user id.
     pub async fn members(
         &self,
@@ -202,7 +215,7 @@ impl Directory {
             (_, None) => {
                 for table in ["members", "mentions"] {
                     let text = format!("DELETE FROM {table} WHERE dialog_id = $1 AND user_id = $2");
-                    tx.run(super::sql::assembled(text).bind(dialog).bind(user)).await?;
+                    tx.run(assembled(text).bind(dialog).bind(user)).await?;
                 }
                 1
             }

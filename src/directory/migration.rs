@@ -20,6 +20,8 @@ const ALL: &[(i64, &str, &str)] = &[
     (4, "limits", include_str!("migrations/0004_limits.sql")),
     (5, "blobs", include_str!("migrations/0005_blobs.sql")),
     (6, "outside", include_str!("migrations/0006_outside.sql")),
+    (7, "removed", include_str!("migrations/0007_removed.sql")),
+    (8, "words", include_str!("migrations/0008_words.sql")),
 ];
 
 /// Brings the tables to today's form. What has something to lose is copied first, under a name that tells its version: a

@@ -3,6 +3,7 @@
 use super::Directory;
 use super::people::like;
 use super::sql::{DirectoryError, Row, Statement, Tx, Value, assembled, sql};
+use super::words;
 
 /// What somebody may do on the whole server.
 #[derive(
@@ -140,7 +141,10 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError::Exists`] when the login or the id is taken.
     pub async fn add_user(&self, user: &User) -> Result<(), DirectoryError> {
-        self.db.run(insert(user, "")).await.map(drop)
+        let mut tx = self.db.begin().await?;
+        tx.run(insert(user, "")).await?;
+        words::keep(&mut tx, user).await?;
+        tx.commit().await
     }
 
     /// Changes somebody: `change` is told the row as it is and how many other administrators may come in, and makes the
@@ -179,8 +183,9 @@ impl Directory {
             .bind(user.state.name())
             .bind(now_ms);
         tx.run(statement).await?;
+        words::keep(&mut tx, &user).await?;
         let left = match user.state {
-            UserState::Deleted => leave_all(&mut tx, id).await?,
+            UserState::Deleted => leave_all(&mut tx, id, now_ms).await?,
             _ => Vec::new(),
         };
         tx.commit().await?;
@@ -206,15 +211,17 @@ impl Directory {
         self.db.all(assembled(text).bind_all(values)).await?.iter().map(User::of).collect()
     }
 
-    /// Keeps the row of somebody whom others vouch for: it is made, or given the name that they have now.
-    pub async fn keep_vouched(&self, user: &User) -> Result<(), DirectoryError> {
-        let statement = insert(
-            user,
-            "ON CONFLICT (id) DO UPDATE SET name = excluded.name, search = excluded.search, \
+    /// Keeps the row of somebody whom others vouch for: it is made, or if `rename` given the name that they have now.
+    pub async fn keep_vouched(&self, user: &User, rename: bool) -> Result<(), DirectoryError> {
+        const RENAME: &str = "ON CONFLICT (id) DO UPDATE SET name = excluded.name, search = excluded.search, \
              changed_ms = excluded.changed_ms WHERE users.name <> excluded.name AND users.state <> 'deleted' \
-             AND users.origin <> 'account'",
-        );
-        self.db.run(statement).await.map(drop)
+             AND users.origin <> 'account'";
+        let mut tx = self.db.begin().await?;
+        if tx.run(insert(user, if rename { RENAME } else { "ON CONFLICT (id) DO NOTHING" })).await? > 0 {
+            // Of a row that was there only the name is another: nobody here has a login.
+            words::keep(&mut tx, user).await?;
+        }
+        tx.commit().await
     }
 
     /// Whether there is an administrator who may come in.
@@ -235,6 +242,7 @@ impl Directory {
             return Ok(false);
         }
         tx.run(insert(user, "")).await?;
+        words::keep(&mut tx, user).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -249,12 +257,14 @@ pub struct Left {
     pub dialog_id: String,
     /// Who became its owner in their place.
     pub heir: Option<String>,
+    /// Nobody was left, so it was removed.
+    pub is_removed: bool,
 }
 
 /// Takes somebody out of every table that says where they belong or what they did. Uploads are given up: whoever sweeps
-/// them takes what has arrived of them too. A dialog whose last owner they were goes to the admin,
-/// or else to the member, who has been there longest.
-async fn leave_all(tx: &mut Tx, user: &str) -> Result<Vec<Left>, DirectoryError> {
+/// them takes what has arrived of them too. A dialog whose last owner they were goes to the admin, or else to the member,
+/// who has been there longest; one that nobody is left in is removed.
+async fn leave_all(tx: &mut Tx, user: &str, now_ms: u64) -> Result<Vec<Left>, DirectoryError> {
     let rows = tx.all(sql("SELECT dialog_id FROM members WHERE user_id = $1").bind(user)).await?;
     let dialogs = rows.iter().map(|row| row.text("dialog_id")).collect::<Result<Vec<_>, _>>()?;
     for dialog in &dialogs {
@@ -278,17 +288,19 @@ async fn leave_all(tx: &mut Tx, user: &str) -> Result<Vec<Left>, DirectoryError>
         let ranking = sql("SELECT m.user_id, m.role, d.kind FROM members m JOIN dialogs d ON d.id = m.dialog_id \
              WHERE m.dialog_id = $1 ORDER BY CASE m.role WHEN 'owner' THEN 0 WHEN 'admin' THEN 1 WHEN 'member' THEN 2 \
              ELSE 3 END, m.joined_ms, m.user_id LIMIT 1");
+        let Some(first) = tx.one(ranking.bind(&dialog_id)).await? else {
+            super::dialogs::remove(tx, &dialog_id, now_ms).await?;
+            left.push(Left { dialog_id, heir: None, is_removed: true });
+            continue;
+        };
         let mut heir = None;
-        if let Some(first) = tx.one(ranking.bind(&dialog_id)).await?
-            && first.text("kind")? != "direct"
-            && first.text("role")? != "owner"
-        {
+        if first.text("kind")? != "direct" && first.text("role")? != "owner" {
             let id = first.text("user_id")?;
             let change = sql("UPDATE members SET role = 'owner' WHERE dialog_id = $1 AND user_id = $2");
             tx.run(change.bind(&dialog_id).bind(&id)).await?;
             heir = Some(id);
         }
-        left.push(Left { dialog_id, heir });
+        left.push(Left { dialog_id, heir, is_removed: false });
     }
     Ok(left)
 }

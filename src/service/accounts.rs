@@ -156,7 +156,7 @@ impl Service {
     }
 
     /// After somebody's account was deleted: the core forgets that they were in this dialog.
-    pub(super) async fn left_by_deletion(&self, user: &str, left: Left) -> Result<(), ServiceError> {
+    pub(super) async fn left_by_deletion(&self, user: &str, left: Left) {
         let dialog = &left.dialog_id;
         self.reread(dialog).await;
         self.member_gone(dialog, user).await;
@@ -164,8 +164,10 @@ impl Service {
             self.access_changed(dialog, heir);
             self.shelves.refresh(heir, dialog).await;
         }
-        self.tell_members(dialog).await;
-        Ok(())
+        match left.is_removed {
+            true => self.erase_removed(dialog).await,
+            false => self.tell_members(dialog).await,
+        }
     }
 }
 

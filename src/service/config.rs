@@ -26,6 +26,8 @@ pub struct ServiceConfig {
     pub memberships_cached_max: usize,
     /// Most members of a dialog.
     pub members_max: u64,
+    /// Most dialogs that somebody may be a member of.
+    pub memberships_per_user: u64,
     /// Most requests of one API key in a second.
     pub key_requests_per_second: u32,
 }
@@ -43,6 +45,7 @@ impl Default for ServiceConfig {
             audit_s: 365 * 24 * 3_600,
             memberships_cached_max: 1_000_000,
             members_max: 100_000,
+            memberships_per_user: 20_000,
             key_requests_per_second: 200,
         }
     }

@@ -4,10 +4,13 @@
 //! empty room and nothing more. Two people have one direct dialog, whoever asks first. Who is no member learns nothing,
 //! not even that it exists.
 
+use std::sync::Arc;
+
 use konvert_protocol::{ErrorCode, check_room, check_user};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::limits::LimitKind;
 use super::view::{DialogMode, DialogView};
 use super::{Caller, Service, ServiceError, texts};
 use crate::auth::random_base32;
@@ -67,7 +70,8 @@ impl Service {
     /// Makes a dialog; of a pair that has one, finds it. Says whether it is new.
     ///
     /// # Errors
-    /// `bad_request`, `not_found` for users who are not there, `not_allowed` where one blocked the other.
+    /// `bad_request`; `not_found` for users who are not there, and of a group for those who blocked the caller; of a direct
+    /// one `not_allowed` where one blocked the other, `mode_mismatch` where a sealed one is wanted and the pair has another.
     pub async fn create_dialog(&self, caller: &Caller, wanted: NewDialog) -> Result<(DialogView, bool), ServiceError> {
         let me = &*caller.identity.user;
         let others = self.others(me, &wanted.members).await?;
@@ -82,6 +86,7 @@ impl Service {
             }
             return self.direct_dialog(me, &other.id, wanted.mode).await;
         }
+        self.must_be_willing(me, &others).await?;
         let dialog = Dialog {
             id: new_id(),
             kind: wanted.kind,
@@ -139,6 +144,10 @@ impl Service {
             return Ok((self.look(me, &dialog.id).await?, true));
         }
         let found = self.directory.dialog_of(me, other).await?.ok_or(DirectoryError::Missing)?;
+        if mode == DialogMode::E2ee && !found.e2ee {
+            let why = "The two of you have a dialog already, and the server can read it: a sealed one is not possible.";
+            return Err(ServiceError::because(ErrorCode::ModeMismatch, why));
+        }
         let kept = self.shelves.one(me, &found.id).await?.ok_or(DirectoryError::Missing)?;
         if kept.member.archived || kept.member.hidden_until > 0 {
             let back = Keeping { archived: Some(false), hidden_until: Some(0), ..Keeping::default() };
@@ -148,7 +157,13 @@ impl Service {
     }
 
     async fn add_dialog(&self, dialog: &Dialog, members: &[(String, MemberRole)]) -> Result<(), ServiceError> {
-        self.broker.ensure(&dialog.id, dialog.e2ee).await?;
+        let users: Vec<_> = members.iter().map(|(user, _)| user.as_str()).collect();
+        self.must_hold_more(&users).await?;
+        let (limits, maker) = (self.roster.limits(), Arc::from(dialog.created_by.as_str()));
+        limits.take(&maker, LimitKind::Dialogs).map_err(ServiceError::used_up)?;
+        // A room is never given back, so whatever made one counts.
+        let room = self.broker.ensure(&dialog.id, dialog.e2ee).await;
+        room.inspect_err(|_| limits.give_back(&maker, LimitKind::Dialogs))?;
         self.directory.add_dialog(dialog, members).await?;
         self.reread(&dialog.id).await;
         for (user, role) in members {
@@ -157,6 +172,16 @@ impl Service {
         }
         self.tell_members(&dialog.id).await;
         Ok(())
+    }
+
+    /// Refuses those who are members of as many dialogs as may be.
+    pub(super) async fn must_hold_more(&self, users: &[&str]) -> Result<(), ServiceError> {
+        let most = self.config.memberships_per_user;
+        if self.directory.full_users(users, most).await?.is_empty() {
+            return Ok(());
+        }
+        let why = format!("Somebody of these is a member of {most} dialogs, and no more may be.");
+        Err(ServiceError::because(ErrorCode::NotPossible, why))
     }
 
     /// A dialog as the caller sees it.
@@ -215,15 +240,28 @@ impl Service {
             return Err(ErrorCode::Forbidden.into());
         }
         let members = self.roster.members(id).await?;
-        self.directory.remove_dialog(id).await?;
+        self.directory.remove_dialog(id, (self.now_ms)()).await?;
         self.reread(id).await;
         for user in members.keys() {
             self.member_gone(id, user).await;
         }
-        if let Some(info) = self.broker.find(id) {
-            let broker = self.broker.clone();
-            super::blocking(move || broker.trim_all(info.id)).await??;
+        self.erase_removed(id).await;
+        Ok(())
+    }
+
+    /// Erases what was said in a dialog that was removed. Nobody reads it any more, and what cannot be erased now is later,
+    /// by [`Service::keep_up`]: so a failure is told to the operator alone.
+    pub(super) async fn erase_removed(&self, id: &str) {
+        if let Err(error) = self.erase(id).await {
+            tracing::warn!(%error, "the messages of a removed dialog could not be erased; it is tried again");
         }
+    }
+
+    /// Erases everything that was said in a room, if it exists.
+    pub(super) async fn erase(&self, id: &str) -> Result<(), ServiceError> {
+        let Some(info) = self.broker.find(id) else { return Ok(()) };
+        let broker = self.broker.clone();
+        super::blocking(move || broker.trim_all(info.id)).await??;
         Ok(())
     }
 
@@ -291,6 +329,15 @@ impl Service {
             self.shelves.refresh(user, id).await;
         }
         Ok(())
+    }
+
+    /// Refuses to take those along who have blocked the caller; it looks as if they were not there.
+    pub(super) async fn must_be_willing(&self, me: &str, others: &[Person]) -> Result<(), ServiceError> {
+        let pairs: Vec<_> = others.iter().map(|other| (&*other.id, me)).collect();
+        match self.directory.blocks(&pairs).await?.is_empty() {
+            true => Ok(()),
+            false => Err(no_such_user()),
+        }
     }
 
     /// Who these are, without the caller, each once; all must be able to come in.

@@ -35,6 +35,11 @@ impl ServiceError {
     pub fn too_fast(retry_after_ms: u32) -> Self {
         Self { retry_after_ms, ..ErrorCode::RateLimited.into() }
     }
+
+    /// Nothing is left of a quota; when there is again, milliseconds.
+    pub fn used_up(retry_after_ms: u32) -> Self {
+        Self { retry_after_ms, ..ErrorCode::QuotaExceeded.into() }
+    }
 }
 
 impl From<ErrorCode> for ServiceError {

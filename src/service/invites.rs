@@ -167,6 +167,9 @@ impl Service {
         if members.len() as u64 >= self.config.members_max && !members.contains_key(me) {
             return Err(super::members::full(self.config.members_max));
         }
+        if !members.contains_key(me) {
+            self.must_hold_more(&[me]).await?;
+        }
         match self.directory.accept_invite(&invite, me, (self.now_ms)()).await? {
             Accepted::Ended => return Err(ErrorCode::InviteEnded.into()),
             Accepted::Already => {}

@@ -98,6 +98,10 @@ impl Service {
     pub async fn add_members(&self, caller: &Caller, id: &str, wanted: NewMembers) -> Result<(), ServiceError> {
         self.seat(caller, id, MemberRole::Admin).await?;
         let people = self.others(&caller.identity.user, &wanted.members).await?;
+        self.must_be_willing(&caller.identity.user, &people).await?;
+        let members = self.roster.members(id).await?;
+        let new = people.iter().map(|person| &*person.id).filter(|user| !members.contains_key(*user));
+        self.must_hold_more(&new.collect::<Vec<_>>()).await?;
         let (role, most) = (wanted.role.unwrap_or(MemberRole::Member), self.config.members_max);
         for person in people {
             let add = move |now: Standing| match now.user {

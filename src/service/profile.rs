@@ -134,7 +134,7 @@ impl Service {
         self.roster.limits().forget(&user.id);
         self.audit(&user.id, "account_deleted", &user.id, caller.address, "").await;
         for left in left {
-            self.left_by_deletion(&user.id, left).await?;
+            self.left_by_deletion(&user.id, left).await;
         }
         Ok(())
     }

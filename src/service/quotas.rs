@@ -51,6 +51,9 @@ pub struct RoleMaxima {
     /// Files begun in a day.
     #[serde(deserialize_with = "present")]
     pub uploads: Option<u64>,
+    /// Dialogs made in a day.
+    #[serde(deserialize_with = "present")]
+    pub dialogs: Option<u64>,
 }
 
 /// What holds for one user and not for everybody of the role. Absent: as for the role; null: no limit.
@@ -73,6 +76,10 @@ pub struct UserMaxima {
     #[serde(default, deserialize_with = "set", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u64>)]
     pub uploads: Option<Option<u64>>,
+    /// Dialogs made in a day.
+    #[serde(default, deserialize_with = "set", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub dialogs: Option<Option<u64>>,
 }
 
 /// Null, but not absent.
@@ -85,14 +92,14 @@ fn set<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>
 }
 
 impl From<Maxima> for RoleMaxima {
-    fn from([messages, assistant_calls, storage_bytes, uploads]: Maxima) -> Self {
-        Self { messages, assistant_calls, storage_bytes, uploads }
+    fn from([messages, assistant_calls, storage_bytes, uploads, dialogs]: Maxima) -> Self {
+        Self { messages, assistant_calls, storage_bytes, uploads, dialogs }
     }
 }
 
 impl From<Set> for UserMaxima {
-    fn from([messages, assistant_calls, storage_bytes, uploads]: Set) -> Self {
-        Self { messages, assistant_calls, storage_bytes, uploads }
+    fn from([messages, assistant_calls, storage_bytes, uploads, dialogs]: Set) -> Self {
+        Self { messages, assistant_calls, storage_bytes, uploads, dialogs }
     }
 }
 
@@ -140,8 +147,8 @@ impl Service {
         maxima: RoleMaxima,
     ) -> Result<RoleMaxima, ServiceError> {
         self.administrator(caller).await?;
-        let RoleMaxima { messages, assistant_calls, storage_bytes, uploads } = maxima;
-        let new = [messages, assistant_calls, storage_bytes, uploads];
+        let RoleMaxima { messages, assistant_calls, storage_bytes, uploads, dialogs } = maxima;
+        let new = [messages, assistant_calls, storage_bytes, uploads, dialogs];
         new.into_iter().flatten().try_for_each(possible)?;
         self.roster.limits().change_role(role, new).await?;
         self.audit(&caller.identity.user, "limits_changed", role.name(), caller.address, &text(&maxima)).await;
@@ -173,8 +180,8 @@ impl Service {
         maxima: UserMaxima,
     ) -> Result<UserMaxima, ServiceError> {
         self.administrator(caller).await?;
-        let UserMaxima { messages, assistant_calls, storage_bytes, uploads } = maxima;
-        let new = [messages, assistant_calls, storage_bytes, uploads];
+        let UserMaxima { messages, assistant_calls, storage_bytes, uploads, dialogs } = maxima;
+        let new = [messages, assistant_calls, storage_bytes, uploads, dialogs];
         new.into_iter().flatten().flatten().try_for_each(possible)?;
         self.user_row(user).await?;
         self.roster.limits().change_user(user, new).await?;

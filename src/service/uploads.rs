@@ -79,10 +79,7 @@ impl Service {
             blob: None,
         };
         let limits = self.roster.limits();
-        limits.take(user, LimitKind::Uploads).map_err(|retry_after_ms| ServiceError {
-            retry_after_ms,
-            ..ServiceError::from(ErrorCode::QuotaExceeded)
-        })?;
+        limits.take(user, LimitKind::Uploads).map_err(ServiceError::used_up)?;
         match self.add_upload(&upload).await {
             Ok(()) => {
                 let stored = self.directory.stored_bytes(user).await?;

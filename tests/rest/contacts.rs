@@ -102,3 +102,34 @@ async fn people_are_found_by_login_and_name() {
     assert_eq!((&profile["name"], &profile["email"]), (&json!("Maria Kalda"), &Value::Null));
     ann.get("/api/users/acc-nobody").await.refused(404, "not_found");
 }
+
+#[tokio::test]
+async fn nobody_is_taken_into_a_group_by_whom_they_blocked() {
+    let server = Server::start().await;
+    let (ann, bob) = (Api::sign_up(&server, "ann").await, Api::sign_up(&server, "bob").await);
+    let carl = Api::sign_up(&server, "carl").await;
+    act(&ann, &bob, "block").await.ok();
+    let with = |who: &Api| json!({"kind": "group", "title": "Come", "members": [carl.user, who.user]});
+    let refused = bob.post("/api/dialogs", with(&ann)).await.refused(404, "not_found");
+    let nobody = carl.called("acc-nobodynobodynob");
+    let absent = bob.post("/api/dialogs", with(&nobody)).await.refused(404, "not_found");
+    assert_eq!(refused, absent, "a block looks like nobody");
+    let group = crate::dialogs::group(&bob, "Ours", &[&carl]).await;
+    let path = format!("/api/dialogs/{group}/members");
+    bob.post(&path, json!({"members": [ann.user]})).await.refused(404, "not_found");
+    bob.post("/api/dialogs", json!({"kind": "service", "title": "x", "members": [ann.user]}))
+        .await
+        .refused(404, "not_found");
+    // The other way round it is her own wish.
+    ann.post("/api/dialogs", json!({"kind": "group", "title": "Mine", "members": [bob.user]})).await.ok();
+}
+
+#[tokio::test]
+async fn who_wants_a_sealed_dialog_gets_no_readable_one() {
+    let server = Server::start().await;
+    let (ann, bob) = (Api::sign_up(&server, "ann").await, Api::sign_up(&server, "bob").await);
+    let readable = direct(&ann, &bob).await;
+    let wanted = json!({"kind": "direct", "mode": "e2ee", "members": [ann.user]});
+    bob.post("/api/dialogs", wanted).await.refused(409, "mode_mismatch");
+    assert_eq!(direct(&bob, &ann).await, readable);
+}

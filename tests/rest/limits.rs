@@ -16,7 +16,7 @@ async fn limit(who: &Api, kind: &str) -> (Option<u64>, u64, Option<u64>) {
 
 fn of(limits: &Value, kind: &str) -> (Option<u64>, u64, Option<u64>) {
     let limits = limits["limits"].as_array().expect("limits");
-    assert_eq!(limits.len(), 4);
+    assert_eq!(limits.len(), 5);
     let one = limits.iter().find(|limit| limit["kind"] == kind).expect("the kind");
     assert_eq!(one["reset_ms"].is_u64(), kind != "storage_bytes");
     (one["max"].as_u64(), one["used"].as_u64().expect("a number"), one["remaining"].as_u64())
@@ -112,8 +112,7 @@ async fn administrators_set_limits_and_everybody_concerned_hears() {
     let (ann, bob) = (Api::sign_up(&server, "ann").await, Api::sign_up(&server, "bob").await);
     let role = "/api/admin/limits/user";
     let own = format!("/api/admin/users/{}/limits", ann.user);
-    let all =
-        |messages: Value| json!({"messages": messages, "assistant_calls": 7, "storage_bytes": null, "uploads": 3});
+    let all = |messages: Value| json!({"messages": messages, "assistant_calls": 7, "storage_bytes": null, "uploads": 3, "dialogs": 9});
     for path in [role, &own] {
         ann.get(path).await.refused(403, "forbidden");
         ann.put(path, all(json!(1))).await.refused(403, "forbidden");
@@ -156,4 +155,44 @@ async fn administrators_set_limits_and_everybody_concerned_hears() {
     // Nothing at all is a limit too.
     root.put(&own, json!({"uploads": 0})).await.ok();
     begin(&ann, 1, &[]).await.refused(429, "quota_exceeded");
+}
+
+#[tokio::test]
+async fn dialogs_are_made_so_often_and_held_so_many() {
+    let setup = Setup::default().set("limits.user.dialogs", 2).set("service.memberships_per_user", 3);
+    let server = setup.start().await;
+    let (ann, bob) = (Api::sign_up(&server, "ann").await, Api::sign_up(&server, "bob").await);
+    let carl = Api::sign_up(&server, "carl").await;
+    let group = |title: &str, others: &[&Api]| {
+        let members: Vec<_> = others.iter().map(|other| other.user.clone()).collect();
+        json!({"kind": "group", "title": title, "members": members})
+    };
+    let pair = json!({"kind": "direct", "members": [bob.user]});
+    let direct = crate::dialogs::direct(&ann, &bob).await;
+    // What is found costs nothing, and what is refused neither.
+    ann.post("/api/dialogs", pair.clone()).await.ok();
+    ann.post("/api/dialogs", group("", &[])).await.refused(400, "bad_request");
+    assert_eq!(limit(&ann, "dialogs").await, (Some(2), 1, Some(1)));
+    let ours = crate::dialogs::group(&ann, "Ours", &[&bob]).await;
+    let problem = ann.post("/api/dialogs", group("One more", &[])).await.refused(429, "quota_exceeded");
+    assert!(problem["retry_after_ms"].as_u64().is_some_and(|wait_ms| wait_ms > 0), "{problem}");
+    ann.post("/api/chat/message", json!({"to": carl.user, "text": "hi"})).await.refused(429, "quota_exceeded");
+    ann.post("/api/chat/message", json!({"to": bob.user, "text": "hi"})).await.ok();
+
+    // Bob is in two; of a third he may be a member, of a fourth not, however he would come there.
+    crate::dialogs::group(&bob, "Third", &[]).await;
+    bob.post("/api/dialogs", group("Fourth", &[])).await.refused(409, "not_possible");
+    let theirs = crate::dialogs::group(&carl, "Theirs", &[]).await;
+    let members = format!("/api/dialogs/{theirs}/members");
+    carl.post(&members, json!({"members": [bob.user]})).await.refused(409, "not_possible");
+    let invite = carl.post(&format!("/api/dialogs/{theirs}/invites"), json!({})).await.ok();
+    let path = format!("/api/invites/{}/accept", invite["secret"].as_str().expect("a secret"));
+    bob.post(&path, Value::Null).await.refused(409, "not_possible");
+    carl.post("/api/dialogs", group("With Bob", &[&bob])).await.refused(409, "not_possible");
+    assert_eq!(limit(&carl, "dialogs").await, (Some(2), 1, Some(1)));
+    // Where he is already he stays, and once he has left one he comes.
+    ann.post(&format!("/api/dialogs/{ours}/members"), json!({"members": [bob.user]})).await.ok();
+    bob.post(&format!("/api/dialogs/{ours}/leave"), Value::Null).await.ok();
+    bob.post(&path, Value::Null).await.ok();
+    bob.get(&format!("/api/dialogs/{direct}")).await.ok();
 }

@@ -119,7 +119,7 @@ fn rows() -> Vec<(Who, &'static str, &'static str, Value)> {
             Administrator,
             "PUT",
             "/api/admin/limits/{role}",
-            json!({"messages": 1, "assistant_calls": 1, "storage_bytes": 1, "uploads": 1}),
+            json!({"messages": 1, "assistant_calls": 1, "storage_bytes": 1, "uploads": 1, "dialogs": 1}),
         ),
         (Administrator, "GET", "/api/admin/users/{ann}/limits", none()),
         (Administrator, "PUT", "/api/admin/users/{ann}/limits", json!({"messages": 1})),

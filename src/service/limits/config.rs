@@ -28,13 +28,27 @@ pub struct RoleLimits {
     pub storage_bytes: u64,
     /// Files begun in a day.
     pub uploads: u64,
+    /// Dialogs made in a day.
+    pub dialogs: u64,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
-            guest: RoleLimits { storage_bytes: 256 << 20, uploads: 100, assistant_calls: 50, ..RoleLimits::default() },
-            user: RoleLimits { storage_bytes: 10 << 30, uploads: 1_000, assistant_calls: 500, ..RoleLimits::default() },
+            guest: RoleLimits {
+                storage_bytes: 256 << 20,
+                uploads: 100,
+                assistant_calls: 50,
+                dialogs: 50,
+                ..RoleLimits::default()
+            },
+            user: RoleLimits {
+                storage_bytes: 10 << 30,
+                uploads: 1_000,
+                assistant_calls: 500,
+                dialogs: 500,
+                ..RoleLimits::default()
+            },
             operator: RoleLimits::default(),
             administrator: RoleLimits::default(),
         }

@@ -16,6 +16,8 @@ pub enum LimitKind {
     StorageBytes,
     /// Files that one begins to upload in a day.
     Uploads,
+    /// Dialogs that one makes in a day.
+    Dialogs,
 }
 
 /// For whom limits are set together.
@@ -39,7 +41,7 @@ pub type Set = [Option<Option<u64>>; LimitKind::ALL.len()];
 
 impl LimitKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Messages, Self::AssistantCalls, Self::StorageBytes, Self::Uploads];
+    pub const ALL: [Self; 5] = [Self::Messages, Self::AssistantCalls, Self::StorageBytes, Self::Uploads, Self::Dialogs];
 
     /// Its name in tables and answers.
     pub fn name(self) -> &'static str {
@@ -48,6 +50,7 @@ impl LimitKind {
             Self::AssistantCalls => "assistant_calls",
             Self::StorageBytes => "storage_bytes",
             Self::Uploads => "uploads",
+            Self::Dialogs => "dialogs",
         }
     }
 
@@ -107,13 +110,13 @@ impl From<Role> for LimitRole {
 impl LimitsConfig {
     /// What the settings say of a role.
     pub(super) fn maxima(&self, role: LimitRole) -> Maxima {
-        let RoleLimits { messages, assistant_calls, storage_bytes, uploads } = match role {
+        let RoleLimits { messages, assistant_calls, storage_bytes, uploads, dialogs } = match role {
             LimitRole::Guest => self.guest,
             LimitRole::User => self.user,
             LimitRole::Operator => self.operator,
             LimitRole::Administrator => self.administrator,
         };
-        [messages, assistant_calls, storage_bytes, uploads].map(|most| (most > 0).then_some(most))
+        [messages, assistant_calls, storage_bytes, uploads, dialogs].map(|most| (most > 0).then_some(most))
     }
 }
 

@@ -328,16 +328,16 @@ mod tests {
         limits.take(&ann, LimitKind::Uploads).unwrap();
         limits.give_back(&ann, kind);
         limits.take(&ann, kind).unwrap();
-        assert_eq!(limits.used("ann"), [2, 0, 0, 1]);
+        assert_eq!(limits.used("ann"), [2, 0, 0, 1, 0]);
         assert_eq!(notices.try_recv().as_deref(), Ok("ann"));
 
         // What was set for the role, and for the user, holds at once.
-        limits.change_role(LimitRole::User, [Some(3), None, None, None]).await.unwrap();
+        limits.change_role(LimitRole::User, [Some(3), None, None, None, None]).await.unwrap();
         limits.take(&ann, kind).unwrap();
         limits.take(&ann, kind).unwrap_err();
-        limits.change_user("ann", [Some(None), None, None, None]).await.unwrap();
+        limits.change_user("ann", [Some(None), None, None, None, None]).await.unwrap();
         limits.take(&ann, kind).unwrap();
-        limits.change_user("ann", [Some(Some(0)), None, None, None]).await.unwrap();
+        limits.change_user("ann", [Some(Some(0)), None, None, None, None]).await.unwrap();
         limits.take(&ann, kind).unwrap_err();
         limits.change_user("ann", Set::default()).await.unwrap();
         limits.set_role("ann", LimitRole::Operator);
@@ -347,13 +347,13 @@ mod tests {
         // All of it is there again.
         limits.store().await.unwrap();
         let (again, _) = super::tests::limits(data.path(), RoleLimits::default()).await;
-        assert_eq!(again.used("ann"), [5, 0, 0, 1]);
+        assert_eq!(again.used("ann"), [5, 0, 0, 1, 0]);
         assert_eq!(again.of_role(LimitRole::User)[0], Some(3));
 
         NOW_MS.fetch_add(1, Ordering::Relaxed);
-        assert_eq!(limits.used("ann"), [0; 4]);
+        assert_eq!(limits.used("ann"), [0; 5]);
         limits.give_back("ann", kind);
-        assert_eq!(limits.used("ann"), [0; 4]);
+        assert_eq!(limits.used("ann"), [0; 5]);
         limits.store().await.unwrap();
         assert!(limits.counts.is_empty());
     }
