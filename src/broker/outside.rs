@@ -6,7 +6,7 @@ use konvert_protocol::v1;
 
 use super::error::BrokerError;
 use super::{Author, Broker, Submitted, Target};
-use crate::auth::Permission;
+use crate::auth::{Identity, Permission, Permissions};
 use crate::journal::{Done, Marker, Outcome, Position, RoomId, RoomInfo, Ticket};
 
 /// Where a message was stored.
@@ -24,33 +24,46 @@ impl Broker {
     /// Checks a publish, takes it from its author's quota, stores it, and waits until it is on disk.
     pub async fn publish_and_wait(
         &self,
-        author: Author<'_>,
+        author: &Identity,
         info: &RoomInfo,
         publish: v1::Publish,
         now_ms: u64,
     ) -> Result<Stored, BrokerError> {
-        let (directory, identity) = (self.directory(), author.identity);
-        if !publish.blobs.is_empty() && author.allow.contains(Permission::Publish) {
-            let asking = directory.may_name(identity, &info.name, publish.blobs.clone());
+        let directory = self.directory();
+        if !publish.blobs.is_empty() && self.rights(author, info).await?.contains(Permission::Publish) {
+            let asking = directory.may_name(author, &info.name, publish.blobs.clone());
             BrokerError::of_naming(asking.await)?;
         }
-        directory.take_message(identity).map_err(BrokerError::QuotaExceeded)?;
+        directory.take_message(author).map_err(BrokerError::QuotaExceeded)?;
         let stored = self.store_and_wait(author, info, publish, now_ms).await;
         if !matches!(stored, Ok(Stored { duplicate: false, .. }) | Err(BrokerError::Unknown)) {
-            directory.give_back_message(&identity.user);
+            directory.give_back_message(&author.user);
         }
         stored
     }
 
+    /// What somebody may do in a room that exists, at this moment.
+    async fn rights(&self, who: &Identity, info: &RoomInfo) -> Result<Permissions, BrokerError> {
+        if self.must_load(who, &info.name) {
+            self.directory().load(&info.name).await;
+        }
+        match self.allow(who, &info.name).ok_or(BrokerError::Unreadable)? {
+            allow if allow.is_empty() => Err(BrokerError::UnknownRoom),
+            allow => Ok(allow),
+        }
+    }
+
     async fn store_and_wait(
         &self,
-        author: Author<'_>,
+        author: &Identity,
         info: &RoomInfo,
         publish: v1::Publish,
         now_ms: u64,
     ) -> Result<Stored, BrokerError> {
         let mut target = Target::NotRead;
         loop {
+            // Anew in each round: whoever was removed while something was waited for says nothing more.
+            let author = Author { identity: author, allow: self.rights(author, info).await? };
             let mut needed = None;
             let submit = |ticket| {
                 needed = match self.publish(author, info, publish.clone(), &target, now_ms, ticket)? {

@@ -1,6 +1,6 @@
 //! What administrators do: `/api/admin/…`, and the first of them.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::RestState;
 use super::problem::Problem;
-use super::request::{From, Json, Params};
+use super::request::{From, Json, Params, Path};
 use crate::service::{
     AuditEntry, Caller, FirstAdministrator, NewPassword, NewUser, Page, PageOf, Profile, ServiceError, SignedIn,
     UserPatch, UserQuery,

@@ -1,6 +1,6 @@
 //! Accounts and sign-ins: `/api/auth/…`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use konvert_protocol::ErrorCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::RestState;
 use super::problem::Problem;
-use super::request::{From, Json};
+use super::request::{From, InRooms, Json, Path};
 use crate::service::{
     Caller, Credentials, GuestIn, NewAccount, NewGuest, PasswordChange, PasswordProof, Profile, ProfilePatch,
     RefreshToken, ServiceError, SignIn, SignedIn,
@@ -99,7 +99,7 @@ async fn end_session(
 /// Who one is.
 #[utoipa::path(get, path = "/api/auth/me", tag = "auth", responses(
     (status = 200, body = Profile), (status = "4XX", body = Problem)))]
-async fn me(State(state): State<RestState>, caller: Caller) -> Answer<Profile> {
+async fn me(State(state): State<RestState>, InRooms(caller): InRooms) -> Answer<Profile> {
     state.service.me(&caller).await.map(axum::Json)
 }
 

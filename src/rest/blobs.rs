@@ -4,8 +4,7 @@
 //! is saved, its type is not guessed, and the page that it would be is in a sandbox.
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use konvert_protocol::ErrorCode;
@@ -15,8 +14,9 @@ use utoipa_axum::routes;
 use super::RestState;
 use super::problem::Problem;
 use super::ranges::{Wanted, wanted};
+use super::request::{InRooms, Path};
 use super::uploads::length;
-use crate::service::{BlobInfo, Caller, ServiceError};
+use crate::service::{BlobInfo, ServiceError};
 
 /// Longest file that comes in one request, bytes.
 const PUT_BYTES_MAX: u64 = 8 << 20;
@@ -30,13 +30,13 @@ pub(super) fn router() -> OpenApiRouter<RestState> {
     (status = 200, content_type = "*/*"), (status = 206), (status = 304), (status = "4XX", body = Problem)))]
 async fn read(
     state: State<RestState>,
-    caller: Caller,
-    hash: Result<Path<String>, PathRejection>,
+    InRooms(caller): InRooms,
+    Path(hash): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ServiceError> {
     let State(state) = state;
-    let blob = state.service.blob(&caller, &name(hash)?).await?;
+    let blob = state.service.blob(&caller, &hash).await?;
     let etag = format!("\"{}\"", blob.id);
     let said = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let is_it = |tag: &str| matches!(tag.trim(), "*") || tag.trim().trim_start_matches("W/") == etag;
@@ -72,12 +72,12 @@ async fn read(
     (status = 200), (status = 206), (status = 304), (status = "4XX")))]
 async fn read_head(
     state: State<RestState>,
-    caller: Caller,
-    hash: Result<Path<String>, PathRejection>,
+    InRooms(caller): InRooms,
+    Path(hash): Path<String>,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, ServiceError> {
-    read(state, caller, hash, method, headers).await
+    read(state, InRooms(caller), Path(hash), method, headers).await
 }
 
 /// Stores a file of at most 8 MiB in one request. Its SHA-256 is known before.
@@ -86,8 +86,8 @@ async fn read_head(
     (status = 201, body = BlobInfo), (status = "4XX", body = Problem)))]
 async fn put(
     State(state): State<RestState>,
-    caller: Caller,
-    hash: Result<Path<String>, PathRejection>,
+    InRooms(caller): InRooms,
+    Path(hash): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<(StatusCode, axum::Json<BlobInfo>), ServiceError> {
@@ -96,7 +96,7 @@ async fn put(
         let text = format!("In one request a file has at most {PUT_BYTES_MAX} bytes; upload it in pieces.");
         return Err(ServiceError::because(ErrorCode::BodyTooLarge, text));
     }
-    let blob = state.service.put_blob(&caller, name(hash)?, size_bytes, body.into_data_stream()).await?;
+    let blob = state.service.put_blob(&caller, hash, size_bytes, body.into_data_stream()).await?;
     Ok((StatusCode::CREATED, axum::Json(blob)))
 }
 
@@ -105,15 +105,10 @@ async fn put(
     (status = 200, body = BlobInfo), (status = "4XX", body = Problem)))]
 async fn info(
     State(state): State<RestState>,
-    caller: Caller,
-    hash: Result<Path<String>, PathRejection>,
+    InRooms(caller): InRooms,
+    Path(hash): Path<String>,
 ) -> Result<axum::Json<BlobInfo>, ServiceError> {
-    state.service.blob(&caller, &name(hash)?).await.map(axum::Json)
-}
-
-/// What in a path stands for a name; what cannot be read names nothing.
-pub(super) fn name(path: Result<Path<String>, PathRejection>) -> Result<String, ServiceError> {
-    path.map(|Path(name)| name).map_err(|_| ErrorCode::NotFound.into())
+    state.service.blob(&caller, &hash).await.map(axum::Json)
 }
 
 fn about(blob: &BlobInfo, etag: &str) -> [(header::HeaderName, String); 7] {

@@ -1,6 +1,6 @@
 //! Contacts and people: `/api/contacts/…`, `/api/users/…`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use utoipa_axum::router::OpenApiRouter;
@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::RestState;
 use super::problem::Problem;
-use super::request::Params;
+use super::request::{Params, Path};
 use crate::service::{Caller, ContactAct, ContactView, ContactsQuery, Page, PeopleQuery, PersonView, ServiceError};
 
 type Answer<T> = Result<axum::Json<T>, ServiceError>;

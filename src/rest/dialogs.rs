@@ -1,13 +1,13 @@
 //! Dialogs, their members and invites: `/api/dialogs/…`, `/api/invites/…`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::RestState;
 use super::problem::Problem;
-use super::request::{Json, Params};
+use super::request::{Json, Params, Path};
 use crate::service::{
     Caller, DialogPatch, DialogSettings, DialogView, DialogsQuery, InviteTarget, InviteView, MemberView, NewDialog,
     NewInvite, NewMembers, Page, PageQuery, RoleChange, ServiceError,

@@ -1,12 +1,12 @@
 //! `/api/admin/keys`: the keys by which programs come in.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::RestState;
-use super::request::{Json, Params};
+use super::request::{Json, Params, Path};
 use crate::service::{Caller, KeyView, MadeKey, NewKey, Page, ServiceError};
 
 pub(super) fn router() -> OpenApiRouter<RestState> {

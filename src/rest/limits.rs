@@ -1,15 +1,12 @@
 //! How much users may do: `/api/user-limits`, and for administrators `/api/admin/…`.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
-use konvert_protocol::ErrorCode;
+use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::RestState;
-use super::blobs::name;
 use super::problem::Problem;
-use super::request::Json;
+use super::request::{InRooms, Json, Path};
 use crate::service::{Caller, LimitRole, RoleMaxima, ServiceError, UserLimits, UserMaxima};
 
 type Answer<T> = Result<axum::Json<T>, ServiceError>;
@@ -21,19 +18,15 @@ pub(super) fn router() -> OpenApiRouter<RestState> {
 /// How much one may do, and how much of it one has done. Days begin at midnight UTC.
 #[utoipa::path(get, path = "/api/user-limits", tag = "limits", responses(
     (status = 200, body = UserLimits), (status = "4XX", body = Problem)))]
-async fn mine(State(state): State<RestState>, caller: Caller) -> Answer<UserLimits> {
+async fn mine(State(state): State<RestState>, InRooms(caller): InRooms) -> Answer<UserLimits> {
     state.service.user_limits(&caller).await.map(axum::Json)
 }
 
 /// How much everybody of a role may do.
 #[utoipa::path(get, path = "/api/admin/limits/{role}", tag = "limits", params(("role" = String, Path, description = "guest, user, operator or administrator")), responses(
     (status = 200, body = RoleMaxima), (status = "4XX", body = Problem)))]
-async fn of_role(
-    State(state): State<RestState>,
-    caller: Caller,
-    role: Result<Path<LimitRole>, PathRejection>,
-) -> Answer<RoleMaxima> {
-    state.service.role_limits(&caller, known(role)?).await.map(axum::Json)
+async fn of_role(State(state): State<RestState>, caller: Caller, Path(role): Path<LimitRole>) -> Answer<RoleMaxima> {
+    state.service.role_limits(&caller, role).await.map(axum::Json)
 }
 
 /// Sets how much everybody of a role may do, at once.
@@ -42,21 +35,17 @@ async fn of_role(
 async fn set_role(
     State(state): State<RestState>,
     caller: Caller,
-    role: Result<Path<LimitRole>, PathRejection>,
+    Path(role): Path<LimitRole>,
     Json(maxima): Json<RoleMaxima>,
 ) -> Answer<RoleMaxima> {
-    state.service.set_role_limits(&caller, known(role)?, maxima).await.map(axum::Json)
+    state.service.set_role_limits(&caller, role, maxima).await.map(axum::Json)
 }
 
 /// What holds for one user in place of what holds for their role.
 #[utoipa::path(get, path = "/api/admin/users/{id}/limits", tag = "limits", params(("id" = String, Path)), responses(
     (status = 200, body = UserMaxima), (status = "4XX", body = Problem)))]
-async fn of_user(
-    State(state): State<RestState>,
-    caller: Caller,
-    id: Result<Path<String>, PathRejection>,
-) -> Answer<UserMaxima> {
-    state.service.limits_set_for(&caller, &name(id)?).await.map(axum::Json)
+async fn of_user(State(state): State<RestState>, caller: Caller, Path(id): Path<String>) -> Answer<UserMaxima> {
+    state.service.limits_set_for(&caller, &id).await.map(axum::Json)
 }
 
 /// Sets what holds for one user, at once; what is absent holds as for the role.
@@ -65,12 +54,8 @@ async fn of_user(
 async fn set_user(
     State(state): State<RestState>,
     caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    Path(id): Path<String>,
     Json(maxima): Json<UserMaxima>,
 ) -> Answer<UserMaxima> {
-    state.service.set_limits_for(&caller, &name(id)?, maxima).await.map(axum::Json)
-}
-
-fn known(role: Result<Path<LimitRole>, PathRejection>) -> Result<LimitRole, ServiceError> {
-    role.map(|Path(role)| role).map_err(|_| ErrorCode::NotFound.into())
+    state.service.set_limits_for(&caller, &id, maxima).await.map(axum::Json)
 }

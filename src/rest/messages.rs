@@ -1,13 +1,13 @@
 //! Messages: `/api/dialogs/{id}/messages/…`, for dialogs and for rooms that grants open; `/api/chat/message`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::RestState;
 use super::problem::Problem;
-use super::request::{Json, Params};
+use super::request::{InRooms, Json, Params, Path};
 use crate::service::{
     Caller, ChatMessage, History, HistoryQuery, MessageRelation, NewMessage, Published, ReadUpTo, Receipt,
     RelationView, ServiceError,
@@ -31,7 +31,7 @@ pub(super) fn router() -> OpenApiRouter<RestState> {
     (status = 200, body = History), (status = "4XX", body = Problem)))]
 async fn history(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Path(id): Path<String>,
     Params(query): Params<HistoryQuery>,
 ) -> Answer<History> {
@@ -43,7 +43,7 @@ async fn history(
     (status = 200, body = Published), (status = "4XX", body = Problem), (status = "5XX", body = Problem)))]
 async fn publish(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Path(id): Path<String>,
     Json(message): Json<NewMessage>,
 ) -> Answer<Published> {
@@ -55,7 +55,7 @@ async fn publish(
     (status = 200, body = Published), (status = "4XX", body = Problem)))]
 async fn edit(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Path((id, offset)): Path<(String, String)>,
     Json(message): Json<NewMessage>,
 ) -> Answer<Published> {
@@ -67,7 +67,7 @@ async fn edit(
     (status = 200, body = Published), (status = "4XX", body = Problem)))]
 async fn delete(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Path((id, offset)): Path<(String, String)>,
 ) -> Answer<Published> {
     relate(&state, &caller, &id, &offset, MessageRelation::Delete, NewMessage::default()).await
@@ -78,7 +78,7 @@ async fn delete(
     request_body = NewMessage, responses((status = 200, body = Published), (status = "4XX", body = Problem)))]
 async fn react(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Path((id, offset)): Path<(String, String)>,
     Json(message): Json<NewMessage>,
 ) -> Answer<Published> {
@@ -90,7 +90,7 @@ async fn react(
     (status = 200, body = Published), (status = "4XX", body = Problem)))]
 async fn take_back_reaction(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Path((id, offset, reaction)): Path<(String, String, String)>,
 ) -> Answer<Published> {
     let (offset, reaction) = (number(&offset)?, number(&reaction)?);
@@ -122,7 +122,7 @@ fn number(text: &str) -> Result<u64, ServiceError> {
     (status = 200, body = Receipt), (status = "4XX", body = Problem)))]
 async fn read(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Path(id): Path<String>,
     Json(up_to): Json<ReadUpTo>,
 ) -> Answer<Receipt> {
@@ -141,7 +141,7 @@ async fn receipts(State(state): State<RestState>, caller: Caller, Path(id): Path
     (status = 200, body = Published), (status = "4XX", body = Problem)))]
 async fn say(
     State(state): State<RestState>,
-    caller: Caller,
+    InRooms(caller): InRooms,
     Json(message): Json<ChatMessage>,
 ) -> Result<(StatusCode, axum::Json<Published>), ServiceError> {
     Ok((StatusCode::OK, axum::Json(state.service.say(&caller, message).await?)))

@@ -44,6 +44,12 @@ use crate::service::{Service, ServiceError};
 /// Longest body of a request, bytes, where the path takes no more.
 const BODY_BYTES_MAX: usize = 128 << 10;
 
+/// Longest body of a request that says something: a payload whose every byte is escaped in JSON (`\u0000`), and what comes
+/// with it.
+fn message_body(payload_bytes: usize) -> usize {
+    6 * payload_bytes + BODY_BYTES_MAX
+}
+
 /// What the answers are made of.
 #[derive(Clone)]
 pub struct RestState {
@@ -63,7 +69,7 @@ pub struct RestState {
 
 /// The routes. The socket's are not among them; merge those of the gateway with these.
 pub fn router(state: RestState) -> Router {
-    let (resources, document) = resources().split_for_parts();
+    let (resources, document) = resources(message_body(state.service.payload_bytes())).split_for_parts();
     resources
         .merge(openapi::router(document))
         .route("/api/health/ready", get(health::ready))
@@ -80,8 +86,8 @@ pub fn router(state: RestState) -> Router {
         .with_state(state)
 }
 
-/// Every resource with its description.
-fn resources() -> OpenApiRouter<RestState> {
+/// Every resource with its description; what says something has bodies of up to `message_bytes`.
+fn resources(message_bytes: usize) -> OpenApiRouter<RestState> {
     OpenApiRouter::new()
         .merge(admin::router())
         .merge(auth::router())
@@ -89,10 +95,10 @@ fn resources() -> OpenApiRouter<RestState> {
         .merge(contacts::router())
         .merge(dialogs::router())
         .merge(limits::router())
-        .merge(messages::router())
+        .merge(messages::router().layer(DefaultBodyLimit::max(message_bytes)))
         .merge(health::router())
         .merge(keys::router())
-        .merge(server::router())
+        .merge(server::router().layer(DefaultBodyLimit::max(message_bytes)))
         .merge(webhooks::router())
         .merge(uploads::router())
 }

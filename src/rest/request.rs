@@ -12,7 +12,27 @@ use serde::de::DeserializeOwned;
 use super::RestState;
 use crate::service::{ApiKey, Caller, KEY_PREFIX, ServiceError, Steward};
 
+/// Who asks, also with a token that opens rooms only: for what such a token may do. Everything else takes a [`Caller`].
+#[derive(Debug)]
+pub(super) struct InRooms(pub Caller);
+
 impl FromRequestParts<RestState> for Caller {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, ServiceError> {
+        let InRooms(caller) = InRooms::from_request_parts(parts, state).await?;
+        match caller.identity.rooms_only {
+            false => Ok(caller),
+            true => {
+                let why =
+                    "This token opens rooms only: messages and files there, and nothing of dialogs or the account.";
+                Err(ServiceError::because(ErrorCode::Forbidden, why))
+            }
+        }
+    }
+}
+
+impl FromRequestParts<RestState> for InRooms {
     type Rejection = ServiceError;
 
     async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, ServiceError> {
@@ -24,7 +44,7 @@ impl FromRequestParts<RestState> for Caller {
         };
         state.service.pace_of(&identity.user)?;
         state.service.enter(&identity).await?;
-        Ok(Self { identity, address })
+        Ok(Self(Caller { identity, address }))
     }
 }
 
@@ -60,6 +80,18 @@ impl FromRequestParts<RestState> for Steward {
     }
 }
 
+/// The address that counts for the audit; taking it takes from nothing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Address(pub IpAddr);
+
+impl FromRequestParts<RestState> for Address {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, Self::Rejection> {
+        Ok(Self(state.edge.address(parts)))
+    }
+}
+
 /// Where a request without a token comes from. Taking it takes from what the address may ask.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct From(pub IpAddr);
@@ -90,6 +122,19 @@ impl<T: DeserializeOwned> FromRequest<RestState> for Json<T> {
             }
             Err(rejection) => Err(ServiceError::bad(rejection.body_text())),
         }
+    }
+}
+
+/// What the path names; what cannot be read names nothing that is there.
+#[derive(Debug)]
+pub(super) struct Path<T>(pub T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<RestState> for Path<T> {
+    type Rejection = ServiceError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &RestState) -> Result<Self, ServiceError> {
+        let path = axum::extract::Path::<T>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(names)| Self(names)).map_err(|_| ErrorCode::NotFound.into())
     }
 }
 

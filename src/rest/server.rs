@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use super::RestState;
 use super::health;
-use super::request::{From, Json, Params};
+use super::request::{Address, Json, Params};
 use crate::service::{
     ApiKey, Broadcast, BroadcastResult, Disconnect, HistoryView, HistoryWish, MadeToken, NewRoom, NewToken,
     PresenceView, PresenceWish, Publication, PublishReceipt, RoomView, ServiceError, VouchedUser, VouchedView,
@@ -86,7 +86,7 @@ async fn presence(
 async fn disconnect(
     State(state): State<RestState>,
     key: ApiKey,
-    From(address): From,
+    Address(address): Address,
     Json(whom): Json<Disconnect>,
 ) -> Result<StatusCode, ServiceError> {
     state.service.key_disconnect(&key, address, whom).await?;
@@ -95,7 +95,8 @@ async fn disconnect(
 
 /// Make a token for a user
 ///
-/// For users that the program vouches for, in rooms of the key only. Scope `tokens`.
+/// For users that the program vouches for and nobody else, in rooms of the key only. Without the scope `dialogs` the token
+/// opens rooms alone: what the user is a member of does not count. Scope `tokens`.
 #[utoipa::path(post, path = "/api/server/tokens", tag = "server", request_body = NewToken,
     responses((status = 201, body = MadeToken)), security(("api_key" = [])))]
 async fn token(
@@ -103,7 +104,7 @@ async fn token(
     key: ApiKey,
     Json(new): Json<NewToken>,
 ) -> Result<(StatusCode, axum::Json<MadeToken>), ServiceError> {
-    Ok((StatusCode::CREATED, axum::Json(state.service.key_token(&key, new)?)))
+    Ok((StatusCode::CREATED, axum::Json(state.service.key_token(&key, new).await?)))
 }
 
 /// Create a room

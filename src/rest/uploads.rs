@@ -3,8 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -14,9 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::RestState;
-use super::blobs::name;
 use super::problem::Problem;
-use crate::service::{Caller, NewUpload, PieceHead, ServiceError, UploadState};
+use super::request::{InRooms, Path};
+use crate::service::{NewUpload, PieceHead, ServiceError, UploadState};
 
 /// Longest `Upload-Metadata`, bytes.
 const METADATA_BYTES_MAX: usize = 4 << 10;
@@ -56,7 +55,7 @@ async fn options(State(state): State<RestState>) -> Response {
 /// whole. `Location` tells where the bytes go.
 #[utoipa::path(post, path = "/api/blobs", tag = "blobs", responses(
     (status = 201), (status = "4XX", body = Problem)))]
-async fn begin(State(state): State<RestState>, caller: Caller, headers: HeaderMap) -> Response {
+async fn begin(State(state): State<RestState>, InRooms(caller): InRooms, headers: HeaderMap) -> Response {
     let begun = async {
         version(&headers)?;
         let size_bytes = length(&headers, &UPLOAD_LENGTH)?;
@@ -74,12 +73,12 @@ async fn begin(State(state): State<RestState>, caller: Caller, headers: HeaderMa
     (status = 200), (status = "4XX")))]
 async fn stand(
     State(state): State<RestState>,
-    caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    InRooms(caller): InRooms,
+    Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let found = async {
-        let upload = state.service.upload(&caller, &name(id)?).await?;
+        let upload = state.service.upload(&caller, &id).await?;
         version(&headers)?;
         let mut response = (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], position(&upload)).into_response();
         let (length, metadata) = (upload.upload.size_bytes, &upload.upload.metadata);
@@ -98,14 +97,13 @@ async fn stand(
     (status = 204), (status = "4XX", body = Problem)))]
 async fn proceed(
     State(state): State<RestState>,
-    caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    InRooms(caller): InRooms,
+    Path(id): Path<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let added = async {
         // What is not theirs is not there, whatever they say of it.
-        let id = name(id)?;
         state.service.upload(&caller, &id).await?;
         version(&headers)?;
         if text(&headers, &header::CONTENT_TYPE)? != Some("application/offset+octet-stream") {
@@ -126,12 +124,11 @@ async fn proceed(
     (status = 204), (status = "4XX", body = Problem)))]
 async fn give_up(
     State(state): State<RestState>,
-    caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    InRooms(caller): InRooms,
+    Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
     let gone = async {
-        let id = name(id)?;
         state.service.upload(&caller, &id).await?;
         version(&headers)?;
         state.service.delete_upload(&caller, &id).await?;

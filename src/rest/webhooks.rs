@@ -1,12 +1,12 @@
 //! `/api/admin/webhooks`: who outside is told of what happens.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::RestState;
-use super::request::{Json, Params};
+use super::request::{Json, Params, Path};
 use crate::service::{
     DeliveryView, DeliveryWish, MadeWebhook, NewWebhook, Page, PingView, ServiceError, Steward, WebhookChange,
     WebhookList, WebhookView,

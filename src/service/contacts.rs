@@ -100,7 +100,8 @@ impl Service {
         Ok(self.contact_view(&contact, &person, hidden))
     }
 
-    /// Presence is for friends; whoever blocked one shows none.
+    /// In a list of contacts friends alone show whether they are there; who looks somebody up sees it, but not of whoever
+    /// blocked them.
     fn contact_view(&self, contact: &Contact, person: &Person, hidden: bool) -> ContactView {
         let presence = contact.state == ContactState::Friend && !hidden;
         ContactView { user: self.person_view(person, presence), state: contact.state, since_ms: contact.since_ms }

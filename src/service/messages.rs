@@ -15,7 +15,7 @@ use super::message::{MessageKind, MessageRelation, MessageView, Place, RelationV
 use super::view::DialogMode;
 use super::{Caller, Service, ServiceError};
 use crate::auth::{Permission, Permissions};
-use crate::broker::{Author, BrokerError, Target};
+use crate::broker::{BrokerError, Target};
 use crate::directory::{MemberRole, UserState};
 use crate::journal::{Relation, RelationKind, RoomInfo};
 
@@ -62,7 +62,8 @@ pub struct History {
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
-    /// The sender's key against repetitions, 1 to 64 bytes; absent: a random one, so that a repetition is a new message.
+    /// The sender's key against repetitions, 1 to 64 bytes; absent: a random one, so that a repetition is a new message, but
+    /// a repeated delete is the same.
     pub message_id: Option<String>,
     /// What is said, as text.
     pub text: Option<String>,
@@ -184,7 +185,11 @@ impl Service {
         };
         let publish = v1::Publish {
             room: id.to_owned(),
-            message_id: message.message_id.unwrap_or_else(crate::auth::random_base32),
+            message_id: message.message_id.unwrap_or_else(|| match message.relation {
+                // What is deleted stays deleted, so that a repetition is told what the first was.
+                Some(RelationView { kind: MessageRelation::Delete, offset }) => format!("delete-{offset}"),
+                _ => crate::auth::random_base32(),
+            }),
             kind: match message.kind {
                 MessageKind::Message => v1::Kind::Message,
                 MessageKind::Service => v1::Kind::Service,
@@ -198,13 +203,12 @@ impl Service {
             mentions: message.mentions,
             blobs: message.blobs,
         };
-        let (info, allow) = match self.room(caller, id).await? {
-            (Some(info), allow) => (info, allow),
+        let info = match self.room(caller, id).await?.0 {
+            Some(info) => info,
             // It comes into being, as by a publish over a socket.
-            (None, allow) => (self.broker.ensure(id, caller.identity.grants.e2ee(id)).await?, allow),
+            None => self.broker.ensure(id, caller.identity.grants.e2ee(id)).await?,
         };
-        let author = Author { identity: &caller.identity, allow };
-        let stored = self.broker.publish_and_wait(author, &info, publish, (self.now_ms)()).await?;
+        let stored = self.broker.publish_and_wait(&caller.identity, &info, publish, (self.now_ms)()).await?;
         Ok(Published {
             dialog_id: id.to_owned(),
             position: stored.position.into(),
@@ -247,6 +251,10 @@ impl Service {
     pub async fn say(&self, caller: &Caller, message: ChatMessage) -> Result<Published, ServiceError> {
         let id = match (message.dialog_id, message.to) {
             (Some(id), None) => id,
+            (None, Some(_)) if caller.identity.rooms_only => {
+                let why = "This token opens rooms only: give `dialog_id`.";
+                return Err(ServiceError::because(ErrorCode::Forbidden, why));
+            }
             (None, Some(to)) => {
                 let me = &*caller.identity.user;
                 let person = self.directory.people(&[user_id(&to)?]).await?.pop();

@@ -173,9 +173,9 @@ impl Service {
         }
     }
 
-    /// The settings.
-    pub fn config(&self) -> &ServiceConfig {
-        &self.config
+    /// Longest payload of a message.
+    pub fn payload_bytes(&self) -> usize {
+        self.broker.config().payload_bytes
     }
 
     /// Who a token says somebody is, if they may still come in.

@@ -27,6 +27,9 @@ const RELOAD_LOCKS: usize = 64;
 
 type Roles = Arc<HashMap<Box<str>, MemberRole>>;
 
+/// The longest that an access token can hold, whatever the settings were when it was made: a day.
+const TOKEN_MS_MAX: u64 = 24 * 3_600_000;
+
 /// Dialogs that do not exist, remembered so that asking for them again costs nothing.
 const ABSENT_MAX: usize = 10_000;
 
@@ -63,9 +66,9 @@ impl Roster {
         config: &ServiceConfig,
         limits: Arc<Limits>,
     ) -> Result<Arc<Self>, DirectoryError> {
-        let (memberships_max, access_token_ms) = (config.memberships_cached_max, config.access_token_s * 1_000);
-        let (devices, users) = directory.revocations(limits.now_ms().saturating_sub(access_token_ms)).await?;
-        let until = |revoked_ms: u64| revoked_ms.saturating_add(access_token_ms);
+        let memberships_max = config.memberships_cached_max;
+        let (devices, users) = directory.revocations(limits.now_ms().saturating_sub(TOKEN_MS_MAX)).await?;
+        let until = |revoked_ms: u64| revoked_ms.saturating_add(TOKEN_MS_MAX);
         Ok(Arc::new(Self {
             directory,
             runtime,

@@ -24,8 +24,10 @@ mod memberships;
 mod openapi;
 mod postgres;
 mod programs;
+mod reach;
 mod receiver;
 mod refused;
+mod removed;
 mod script;
 #[path = "../support/server.rs"]
 mod server;

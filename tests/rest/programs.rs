@@ -214,6 +214,16 @@ async fn a_key_that_asks_too_fast_is_told_to_wait() {
 }
 
 #[tokio::test]
+async fn what_a_program_asks_is_not_taken_from_its_address() {
+    let setup = Setup::default().set("service.address_requests_per_second", 1).set("service.address_requests_burst", 1);
+    let server = setup.start().await;
+    let program = anything(&server).await;
+    for _ in 0..5 {
+        program.post("/api/server/disconnect", json!({"user": "u-1"})).await.ok();
+    }
+}
+
+#[tokio::test]
 async fn a_disconnected_user_is_gone_within_a_second() {
     let server = Server::start().await;
     let program = anything(&server).await;

@@ -179,7 +179,7 @@ async fn wrong_bodies_and_queries_change_nothing() {
         ("POST", &format!("{path}/messages"), json!({"text": "x", "mentions": ["a b"]}), 400, "bad_name"),
         ("POST", &format!("{path}/messages"), json!({"text": "x", "blobs": ["x"]}), 400, "bad_command"),
         ("POST", &format!("{path}/messages"), json!({"text": "x".repeat(70_000)}), 413, "payload_too_large"),
-        ("POST", &format!("{path}/messages"), json!({"text": "x".repeat(140_000)}), 413, "body_too_large"),
+        ("POST", &format!("{path}/messages"), json!({"text": "x".repeat(600_000)}), 413, "body_too_large"),
         (
             "POST",
             &format!("{path}/messages"),
@@ -234,4 +234,46 @@ async fn wrong_bodies_and_queries_change_nothing() {
         ann.patch(&path, json!({"title": title})).await.ok();
         assert_eq!(ann.get(&path).await.ok()["title"], title);
     }
+}
+
+#[tokio::test]
+async fn a_path_that_cannot_be_read_names_nothing() {
+    let server = Server::start().await;
+    let ann = Api::sign_up(&server, "ann").await;
+    let program = crate::programs::anything(&server).await;
+    for path in ["/api/dialogs/%FF", "/api/dialogs/%FF/messages", "/api/users/%FF", "/api/blobs/%FF"] {
+        ann.get(path).await.refused(404, "not_found");
+    }
+    let new = json!({"url": "https://example.org/", "events": ["room.occupied"]});
+    let made = program.post("/api/admin/webhooks", new).await.ok();
+    let id = made["webhook"]["id"].as_str().expect("an id").to_owned();
+    let path = format!("/api/admin/webhooks/{id}/deliveries/first/retry");
+    program.post(&path, json!(null)).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn a_payload_that_may_be_said_may_be_escaped() {
+    let server = Server::start().await;
+    let ann = Api::sign_up(&server, "ann").await;
+    let program = crate::programs::anything(&server).await;
+    let dialog = crate::dialogs::group(&ann, "Ours", &[]).await;
+    // As long as may be, and written as programs do that know ASCII only.
+    let said = format!("{{\"text\": \"{}\"}}", "\\u0041".repeat(64 << 10));
+    let path = format!("/api/dialogs/{dialog}/messages");
+    let typed = |who: &Api, path: &str, body: String| {
+        who.request(reqwest::Method::POST, path).header("content-type", "application/json").body(body)
+    };
+    Api::answer(typed(&ann, &path, said)).await.ok();
+    let longer = json!({"text": "x".repeat((64 << 10) + 1)}).to_string();
+    Api::answer(typed(&ann, &path, longer)).await.refused(413, "payload_too_large");
+    let said = format!(
+        "{{\"room\": \"{dialog}\", \"message_id\": \"m\", \"as\": {{\"user\": \"shop\"}}, \"text\": \"{}\"}}",
+        "\\u0041".repeat(64 << 10)
+    );
+    Api::answer(typed(&program, "/api/server/publish", said)).await.ok();
+    let too_long = json!({"text": "x".repeat(1 << 20)}).to_string();
+    Api::answer(typed(&ann, &path, too_long)).await.refused(413, "body_too_large");
+    let name = json!({"name": "x".repeat(200 << 10)}).to_string();
+    let renaming = ann.request(reqwest::Method::PATCH, "/api/auth/me").header("content-type", "application/json");
+    Api::answer(renaming.body(name)).await.refused(413, "body_too_large");
 }

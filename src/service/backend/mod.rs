@@ -23,11 +23,11 @@ pub use request::{
 };
 
 use super::keys::{ApiKey, Scope};
-use super::{Service, ServiceError};
+use super::{Service, ServiceError, texts};
 use crate::auth::{
-    ACCOUNT_PREFIX, Claims, GUEST_PREFIX, Grants, Identity, NAME_BYTES_MAX, Pattern, Permissions, Seconds,
+    ACCOUNT_PREFIX, Claims, GUEST_PREFIX, Grant, Grants, Identity, NAME_BYTES_MAX, Pattern, Permission, Seconds,
 };
-use crate::broker::{AccessChange, Author};
+use crate::broker::AccessChange;
 use crate::directory::{Role, User, UserState};
 use crate::journal::{Mode, RoomInfo};
 
@@ -73,19 +73,21 @@ impl Service {
 
     async fn deposit(&self, key: &ApiKey, publication: Publication) -> Result<PublishReceipt, ServiceError> {
         let Speaker { user, name } = publication.speaker.clone();
-        check_vouched(&user, &name)?;
+        self.check_vouched(&user, &name)?;
         let info = self.key_room(key, &publication.room)?;
+        // In this room everything, whoever is a member of it.
+        let grant = Grant { room: publication.room.clone(), allow: Permission::ALL.into(), mode: None };
         let identity = Identity {
             user: user.into(),
             name: name.into(),
             expires_ms: u64::MAX,
-            grants: Arc::new(Grants::default()),
+            grants: Arc::new(Grants::new(&[grant]).map_err(|_| ErrorCode::Internal)?),
             device: None,
+            rooms_only: true,
             origin: "token".into(),
         };
-        let author = Author { identity: &identity, allow: Permissions::all() };
         let publish = publication.into_publish()?;
-        let done = self.broker.publish_and_wait(author, &info, publish, (self.now_ms)()).await?;
+        let done = self.broker.publish_and_wait(&identity, &info, publish, (self.now_ms)()).await?;
         Ok(PublishReceipt { epoch: done.position.epoch, offset: done.position.offset, duplicate: done.duplicate })
     }
 
@@ -166,13 +168,15 @@ impl Service {
         Ok(())
     }
 
-    /// Makes a token for a user that the program vouches for, in rooms of the key only.
+    /// Makes a token for a user that the program vouches for, in rooms of the key only. What the user is a member of counts
+    /// with the scope `dialogs` alone.
     ///
     /// # Errors
-    /// `forbidden` without the scope `tokens` or beyond the key's rooms, `bad_request`, `bad_name`.
-    pub fn key_token(&self, key: &ApiKey, new: NewToken) -> Result<MadeToken, ServiceError> {
+    /// `forbidden` without the scope `tokens` or beyond the key's rooms, `bad_request`, `bad_name`, `not_possible` when others
+    /// vouch for the user.
+    pub async fn key_token(&self, key: &ApiKey, new: NewToken) -> Result<MadeToken, ServiceError> {
         key.must(Scope::Tokens)?;
-        check_vouched(&new.user, &new.name)?;
+        self.check_vouched(&new.user, &new.name)?;
         if !(1..=TOKEN_S_MAX).contains(&new.ttl_s) {
             return Err(ServiceError::bad(format!("ttl_s: 1 to {TOKEN_S_MAX} seconds.")));
         }
@@ -188,11 +192,21 @@ impl Service {
             }
         }
         let now_ms = (self.now_ms)();
+        // Kept before there is a token, so that nobody else can come to vouch for the same user.
+        let name = match texts::vouched_name(&new.name) {
+            name if name.is_empty() => new.user.clone(),
+            name => name,
+        };
+        let user = vouched(key, new.user.clone(), name, String::new(), now_ms);
+        if !self.directory.claim_vouched(&user).await? {
+            return Err(somebody_elses());
+        }
         let expires_ms = now_ms + new.ttl_s * 1_000;
         let claims = Claims {
             sub: new.user,
             name: new.name,
             exp: Some(Seconds::from_ms(expires_ms)),
+            rooms_only: !key.has(Scope::Dialogs),
             grants: new.grants,
             ..Claims::default()
         };
@@ -220,35 +234,33 @@ impl Service {
         Ok(RoomView { room: new.room, mode, epoch: bounds.epoch, last_offset: bounds.last })
     }
 
+    /// A program speaks for its own users only, never for those of this server or of a published key set.
+    fn check_vouched(&self, user: &str, name: &str) -> Result<(), ServiceError> {
+        check_user(user).map_err(|why| named("user", why))?;
+        if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(ServiceError::bad(format!("name: at most {NAME_BYTES_MAX} bytes without control characters.")));
+        }
+        let sets = self.auth.key_sets().map(|set| set.prefix.as_str()).filter(|prefix| !prefix.is_empty());
+        match [ACCOUNT_PREFIX, GUEST_PREFIX].into_iter().chain(sets).find(|prefix| user.starts_with(prefix)) {
+            Some(prefix) => Err(ServiceError::because(
+                ErrorCode::Forbidden,
+                format!("User ids that begin with {prefix} are others'; a program cannot speak for them."),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Keeps a user that programs vouch for, so that people can find and invite them.
     ///
     /// # Errors
-    /// `forbidden` without the scope `tokens`, `bad_request`, `not_possible` when the id is somebody else's.
+    /// `forbidden` without the scope `tokens`, `bad_request`, `not_possible` when others vouch for them.
     pub async fn key_user(&self, key: &ApiKey, wanted: VouchedUser) -> Result<VouchedView, ServiceError> {
-        const ABOUT_BYTES_MAX: usize = 1_000;
         key.must(Scope::Tokens)?;
-        check_vouched(&wanted.user, &wanted.name)?;
-        let has_controls = wanted.about.chars().any(|c| c.is_control() && c != '\n');
-        if wanted.name.trim().is_empty() || wanted.about.len() > ABOUT_BYTES_MAX || has_controls {
-            return Err(ServiceError::bad("name: 1 to 64 bytes, not only spaces; about: at most 1000 bytes."));
-        }
-        let user = User {
-            id: wanted.user,
-            login: None,
-            name: wanted.name,
-            email: None,
-            about: wanted.about,
-            avatar: None,
-            password: None,
-            role: Role::User,
-            state: UserState::Active,
-            origin: format!("key {}", key.id),
-            created_ms: (self.now_ms)(),
-            seen_ms: 0,
-        };
+        self.check_vouched(&wanted.user, &wanted.name)?;
+        let (name, about) = (texts::name(&wanted.name)?, texts::about(&wanted.about)?);
+        let user = vouched(key, wanted.user, name, about, (self.now_ms)());
         if !self.directory.vouch(&user).await? {
-            let why = "This id is an account's or a guest's, or that of a deleted user. Choose another.";
-            return Err(ServiceError::because(ErrorCode::NotPossible, why));
+            return Err(somebody_elses());
         }
         Ok(VouchedView { user: user.id, name: user.name, about: user.about, origin: user.origin })
     }
@@ -260,19 +272,27 @@ fn id_in(room: &str, message_id: &str) -> String {
     digest[..24].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A program speaks for its own users only, never for those of this server.
-fn check_vouched(user: &str, name: &str) -> Result<(), ServiceError> {
-    check_user(user).map_err(|why| named("user", why))?;
-    if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
-        return Err(ServiceError::bad(format!("name: at most {NAME_BYTES_MAX} bytes without control characters.")));
+/// The row of somebody whom a program vouches for.
+fn vouched(key: &ApiKey, id: String, name: String, about: String, now_ms: u64) -> User {
+    User {
+        id,
+        login: None,
+        name,
+        email: None,
+        about,
+        avatar: None,
+        password: None,
+        role: Role::User,
+        state: UserState::Active,
+        origin: format!("key {}", key.id),
+        created_ms: now_ms,
+        seen_ms: 0,
     }
-    match [ACCOUNT_PREFIX, GUEST_PREFIX].into_iter().find(|prefix| user.starts_with(prefix)) {
-        Some(prefix) => Err(ServiceError::because(
-            ErrorCode::Forbidden,
-            format!("User ids that begin with {prefix} are this server's own; a program cannot speak for them."),
-        )),
-        None => Ok(()),
-    }
+}
+
+fn somebody_elses() -> ServiceError {
+    let why = "Others vouch for the user of this id, or it is that of a deleted one. Choose another.";
+    ServiceError::because(ErrorCode::NotPossible, why)
 }
 
 fn named(what: &str, why: konvert_protocol::NameError) -> ServiceError {
