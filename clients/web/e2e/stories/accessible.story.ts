@@ -72,7 +72,7 @@ for (const theme of ["light", "dark"] as const) {
         await look("members");
       }
       await app.goto("/contacts");
-      await expect(page.getByText("Vera").first()).toBeVisible();
+      await expect(page.getByText("Vera").filter({ visible: true }).first()).toBeVisible();
       await look("contacts");
       await app.goto("/settings");
       await expect(page.getByRole("heading", { name: "Settings" }).first()).toBeVisible();
