@@ -1,6 +1,7 @@
 // How the app is built: the SDK straight from its sources, names by content, each file compressed beside itself.
 //
 // Invariant: the same sources give the same bytes, wherever and whenever they are built.
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -14,7 +15,7 @@ const sdk = (file: string) => fileURLToPath(new URL(`../js/src/${file}`, import.
 const SERVER = process.env.KONVERT_URL ?? "http://127.0.0.1:3001";
 
 export default defineConfig({
-  plugins: [compressed()],
+  plugins: [worker(), compressed()],
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   resolve: {
     alias: [
@@ -28,6 +29,11 @@ export default defineConfig({
     // A data: address would be one more thing for the content policy to allow.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      input: { index: "index.html", sw: "src/sw.ts" },
+      // The worker's place is what it cares for: it stands at the root, under a name that stays.
+      output: { entryFileNames: ({ name }) => (name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+    },
   },
   server: {
     fs: { allow: ["..", "../../protocol"] },
@@ -35,6 +41,38 @@ export default defineConfig({
   },
   test: { include: ["test/**/*.test.ts"] },
 });
+
+/** Tells the service worker which files make up this build, and names the build after them. */
+function worker(): Plugin {
+  let publicDir = "";
+  return {
+    name: "worker",
+    apply: "build",
+    enforce: "post",
+    configResolved: (config) => {
+      publicDir = config.publicDir;
+    },
+    generateBundle: {
+      order: "post",
+      handler(_options, bundle) {
+        const sw = bundle["sw.js"];
+        if (sw?.type !== "chunk") throw new Error("the build has no sw.js");
+        const built = Object.values(bundle).filter((file) => file !== sw);
+        const contents = new Map(built.map((file) => [file.fileName, file.type === "chunk" ? file.code : file.source]));
+        for (const name of readdirSync(publicDir)) contents.set(name, readFileSync(join(publicDir, name)));
+        const names = [...contents.keys()].sort();
+        const hash = createHash("sha256");
+        for (const name of names)
+          hash
+            .update(`${name}\0`)
+            .update(contents.get(name) ?? "")
+            .update("\0");
+        const build = { version: hash.digest("hex").slice(0, 16), files: names.map((name) => (name === "index.html" ? "/" : `/${name}`)) };
+        sw.code = sw.code.replaceAll("BUILD", JSON.stringify(build));
+      },
+    },
+  };
+}
 
 /** Files below this gain nothing. */
 const COMPRESSED_MIN_BYTES = 1_024;

@@ -183,3 +183,11 @@ describe.skipIf(!hasServer)("with a server", () => {
     }
   }, 60_000);
 });
+
+test("what is written before the first connection belongs to the user who is known", async () => {
+  const konvert = new Konvert("http://127.0.0.1:9", { user: "alice", token: "t", connect: false });
+  expect(konvert.user).toBe("alice");
+  void konvert.room("r").publish("written offline");
+  expect(konvert.outbox.map(({ user }) => user)).toEqual(["alice"]);
+  await konvert.close();
+});

@@ -8,6 +8,7 @@ import "./look/base.css";
 import "./look/theme";
 import { App } from "./app";
 import { chat } from "./session/chat";
+import { register } from "./shell/worker";
 import { words } from "./words";
 
 const root = document.getElementById("app") as HTMLElement;
@@ -20,10 +21,13 @@ effect(() => {
 
 effect(() => {
   const unread = chat.value?.dialogs.unread.value ?? 0;
+  // The number on the icon, where the app has one.
+  void (unread ? navigator.setAppBadge?.(unread) : navigator.clearAppBadge?.())?.catch(() => {});
   document.title = unread ? `(${unread}) ${words().app}` : words().app;
 });
 
 render(<App />, root);
+void register();
 
 function set(name: string, value: string): void {
   if (value) root.dataset[name] = value;

@@ -51,6 +51,8 @@ export class Konvert extends Emitter<KonvertEvents> {
   /** Who answers for the rooms named in `connect`, in their order. */
   #hello: ((link: Link, subscribed: Subscribed | undefined) => void)[] = [];
   #user = "";
+  /** Who `identity` was told of. */
+  #told = "";
   #limits = LIMITS;
   #cancelAdopt: () => void = () => {};
 
@@ -62,6 +64,7 @@ export class Konvert extends Emitter<KonvertEvents> {
     super();
     this.url = baseOf(url);
     this.#options = options;
+    this.#user = options.user ?? "";
     this.#platform = detect(options.platform);
     this.#store = options.store ?? new MemoryStore();
     const guestToken = `guest ${this.url}`;
@@ -226,8 +229,8 @@ export class Konvert extends Emitter<KonvertEvents> {
   #connected(connected: Connected, link: Link): void {
     const { user, name, token, limits } = connected;
     if (limits) this.#limits = limits;
-    const isNew = user !== this.#user;
-    this.#user = user;
+    const isNew = user !== this.#told;
+    this.#user = this.#told = user;
     if (token) void this.#store.set(`guest ${this.url}`, token).catch((error) => this.emit("warning", sdkError("storage", String(error))));
     if (isNew) this.emit("identity", { user, name });
     const answers = this.#hello;

@@ -17,6 +17,11 @@ export interface KonvertOptions {
   readonly getToken?: GetToken;
   /** A token that will do for as long as it holds. `getToken` takes over afterwards. */
   readonly token?: string;
+  /**
+   * The id of the user whom `getToken` gives tokens of, where it is known: what is written before the first connection
+   * is theirs then, and is sent as nobody else. The server's word replaces it.
+   */
+  readonly user?: string;
   /** Enter as a guest under this name, where the server lets guests in; the guest's token is kept in `store`. */
   readonly guest?: string;
   /** Connect at once. Default yes. */

@@ -11,8 +11,10 @@ import { Conversation } from "./conversation";
 import { Dialogs } from "./dialogs";
 import { type DraftShelf, Drafts } from "./drafts";
 import { Groups } from "./groups";
+import type { Memory } from "./memory";
 import { People } from "./people";
-import { Pictures } from "./pictures";
+import { type PictureShelf, Pictures } from "./pictures";
+import { Remembering } from "./remembering";
 import { segment } from "./resources";
 
 /** The open room, if the server has one. */
@@ -25,6 +27,9 @@ export interface ChatParts {
   readonly url: string;
   readonly konvert: KonvertOptions;
   readonly drafts: DraftShelf;
+  /** What an earlier visit knew. */
+  readonly memory?: Memory;
+  readonly pictures?: PictureShelf;
   /** The profile changed, here or on another device. */
   became(me: Me): void;
   /** The sign-in has ended, whoever ended it. */
@@ -42,10 +47,11 @@ export class Chat {
   readonly pictures: Pictures;
   readonly drafts: Drafts;
   readonly #isLobbyOpen = signal(false);
+  readonly #remembering: Remembering | undefined;
   /** Least recently looked at first. */
   readonly #conversations = new Map<string, Conversation>();
 
-  constructor(me: Me, { url, konvert, drafts, became, ended }: ChatParts) {
+  constructor(me: Me, { url, konvert, drafts, memory, pictures, became, ended }: ChatParts) {
     this.me = me;
     this.konvert = new Konvert(url, { ...konvert, changes: true, agent: "konvert-web" });
     this.connection = new Connection(this.konvert);
@@ -53,7 +59,7 @@ export class Chat {
     this.dialogs = new Dialogs(this.konvert, this.people);
     this.contacts = new Contacts(this.konvert, this.people);
     this.groups = new Groups(this.konvert.api, this.dialogs, this.people);
-    this.pictures = new Pictures(this.konvert.api);
+    this.pictures = new Pictures(this.konvert.api, pictures);
     this.drafts = new Drafts(me.id, drafts);
     this.konvert.on("state", (state) => {
       if (state.name === "connected") void this.#lookIntoLobby();
@@ -62,11 +68,17 @@ export class Chat {
     this.konvert.on("changed", ({ path, body }) => {
       if (path === "/api/auth/me" && body) became(body as Me);
     });
+    this.#remembering = memory && new Remembering(memory, this.dialogs, this.contacts);
   }
 
   /** Whether this user may enter the lobby. */
   get isLobbyOpen(): ReadonlySignal<boolean> {
     return this.#isLobbyOpen;
+  }
+
+  /** What is shown is what an earlier visit knew: the server has told nothing yet. */
+  get isRecalled(): ReadonlySignal<boolean> {
+    return this.dialogs.isRecalled;
   }
 
   /** The conversation in a room, open from now on. */
@@ -77,25 +89,33 @@ export class Chat {
     this.#conversations.set(room, conversation);
     if (!held) {
       conversation.open();
+      this.#remembering?.follow(conversation);
       if (isDialog && this.dialogs.get(room)?.kind !== "direct") void this.groups.meet(room);
     }
     for (const [name, old] of this.#conversations) {
       if (this.#conversations.size <= OPEN_MAX) break;
       this.#conversations.delete(name);
-      old.close();
+      this.#end(old);
     }
     return conversation;
   }
 
   /** Closes a conversation that cannot go on, so that the next look begins anew. */
   forget(room: string): void {
-    this.#conversations.get(room)?.close();
+    const held = this.#conversations.get(room);
     this.#conversations.delete(room);
+    if (held) this.#end(held);
+  }
+
+  #end(conversation: Conversation): void {
+    this.#remembering?.unfollow(conversation);
+    conversation.close();
   }
 
   async close(): Promise<void> {
-    for (const conversation of this.#conversations.values()) conversation.close();
+    for (const conversation of this.#conversations.values()) this.#end(conversation);
     this.#conversations.clear();
+    this.#remembering?.close();
     await this.konvert.close();
   }
 

@@ -59,6 +59,14 @@ export class Contacts {
     return this.#all.value.get(user)?.state;
   }
 
+  /** What an earlier session knew, to be shown until the server has told better. */
+  recall(contacts: readonly Contact[]): void {
+    if (this.#state.peek() !== "loading" || !contacts.length) return;
+    this.#all.value = new Map([...contacts.map((contact) => [contact.user.id, contact] as const), ...this.#all.peek()]);
+    this.#people.learn(contacts.map(({ user }) => user));
+    this.#state.value = "ready";
+  }
+
   /** Reads the whole list anew. */
   async load(): Promise<void> {
     if (this.#told) return;

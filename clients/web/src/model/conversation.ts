@@ -3,7 +3,7 @@
 // The SDK's view owns what is shown; this adds who has read how far, where the unread begins, and when to read on.
 // Knows no DOM. Invariants: subscribed from `open()` to `close()`; the read marker moves only when told that a person
 // has seen; the line before what is new stays where it was when the conversation was opened.
-import type { Konvert, KonvertError, Presence, Publishing, PublishOptions, Room, RoomView } from "@konvert/sdk";
+import type { FoldedMessage, Konvert, KonvertError, Presence, Publishing, PublishOptions, Room, RoomView } from "@konvert/sdk";
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { People } from "./people";
 import { type Receipt, segment } from "./resources";
@@ -42,11 +42,19 @@ export class Conversation {
   readonly #isLoading = signal(false);
   readonly #hasOlder = signal(true);
 
+  /** What an earlier visit knew, until the server has told of this one. */
+  readonly #recalled = signal<readonly FoldedMessage[]>([]);
+  /** Messages that are stored, oldest first. */
+  readonly stored: ReadonlySignal<readonly FoldedMessage[]> = computed(() => {
+    const { items } = this.#snapshot.value;
+    return items.length || this.#state.value === "open" ? items : this.#recalled.value;
+  });
+
   /** Messages as they are seen, oldest first, with those on their way at the end. */
   readonly messages: ReadonlySignal<readonly Shown[]> = computed(() => {
-    const { items, pending } = this.#snapshot.value;
+    const { pending } = this.#snapshot.value;
     const { user } = this.#konvert;
-    return [...items.map((item) => shownOf(item, user)), ...pending.map((message) => shownPending(message, user))];
+    return [...this.stored.value.map((item) => shownOf(item, user)), ...pending.map((message) => shownPending(message, user))];
   });
   /** The same as rows to draw. */
   readonly rows: ReadonlySignal<readonly Row[]> = computed(() => rowsOf(this.messages.value, this.#readOffset.value));
@@ -100,6 +108,11 @@ export class Conversation {
   /** Whether what was before the oldest message shown is not kept any more. */
   get isTrimmed(): boolean {
     return this.room.firstOffset > 1;
+  }
+
+  /** Shows what an earlier visit knew, while nothing better is known. */
+  recall(messages: readonly FoldedMessage[]): void {
+    this.#recalled.value = messages;
   }
 
   /** Looks at the room from now on. */

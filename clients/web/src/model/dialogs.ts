@@ -18,6 +18,7 @@ export class Dialogs {
   readonly #people: People;
   readonly #all = signal<ReadonlyMap<string, Dialog>>(new Map());
   readonly #state = signal<ListState>("loading");
+  readonly #isFresh = signal(false);
   /** Told of while a list is being read; `null` when none is. */
   #told: Set<string> | null = null;
 
@@ -41,6 +42,14 @@ export class Dialogs {
 
   get state(): ReadonlySignal<ListState> {
     return this.#state;
+  }
+
+  /** Something is shown, and the server has told nothing yet. */
+  readonly isRecalled: ReadonlySignal<boolean> = computed(() => this.#state.value === "ready" && !this.#isFresh.value);
+
+  /** The server has told the list at least once. */
+  get isFresh(): ReadonlySignal<boolean> {
+    return this.#isFresh;
   }
 
   /** A dialog by its id. Tracked by signals. */
@@ -74,6 +83,7 @@ export class Dialogs {
       this.#all.value = new Map([...read.filter(({ id }) => !told.has(id)), ...kept].map((dialog) => [dialog.id, dialog]));
       this.#learn(read);
       this.#state.value = "ready";
+      this.#isFresh.value = true;
     } catch {
       // The next connection reads it again.
       if (this.#state.peek() === "loading") this.#state.value = "failed";

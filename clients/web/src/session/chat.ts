@@ -5,17 +5,23 @@
 import { IndexedDbStore } from "@konvert/sdk/indexeddb";
 import { shareTabs } from "@konvert/sdk/tabs";
 import { effect, signal } from "@preact/signals";
+import { Shelf } from "../cache/shelf";
 import { Chat } from "../model/chat";
+import { Memory } from "../model/memory";
+import { tell } from "../notices/notices";
 import { became, ended, type Me, me, tokenOf } from "./session";
 
 /** The chat, while somebody is signed in. */
 export const chat = signal<Chat | null>(null);
 
+/** Ends what goes on for the user who was here. */
+let end = (): void => {};
+
 effect(() => {
   const user = me.value;
   const now = chat.peek();
   if (now?.me.id === user?.id) return;
-  void now?.close();
+  end();
   chat.value = user && begin(user);
 });
 
@@ -24,13 +30,28 @@ for (const event of ["online", "offline"]) {
 }
 
 function begin(user: Me): Chat {
+  const shelf = new Shelf(user.id);
   const begun = new Chat(user, {
     url: location.origin,
-    konvert: { getToken: tokenOf(user.id), store: new IndexedDbStore(), transport: shareTabs({ key: user.id }) },
+    konvert: {
+      user: user.id,
+      getToken: tokenOf(user.id),
+      store: new IndexedDbStore({ name: `konvert ${user.id}` }),
+      transport: shareTabs({ key: user.id }),
+    },
     drafts: localStorage,
+    memory: new Memory(shelf),
+    pictures: shelf.pictures,
     became,
     ended: () => ended(user.id),
   });
   begun.connection.device(navigator.onLine);
+  const silence = tell(begun);
+  end = () => {
+    silence();
+    // Whoever goes leaves nothing to read behind; what is not sent yet waits for them.
+    void begun.close().then(() => shelf.forget());
+    end = () => {};
+  };
   return begun;
 }

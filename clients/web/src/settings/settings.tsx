@@ -1,17 +1,26 @@
-// The settings: how the app looks and speaks, and the way out.
+// The settings: who one is, how one is known to the server, how the app looks and speaks, the way out.
 //
-// Loaded when somebody goes there.
-import type { ComponentChildren } from "preact";
+// Loaded when somebody goes there. Invariant: a guest is shown what a guest can do, and nothing that would be refused.
 import { Face } from "../look/face";
 import { Icon } from "../look/icons";
 import { dress, THEMES, theme } from "../look/theme";
-import { isGuest, me, signOut } from "../session/session";
+import { isGuest, type Me, me, signOut } from "../session/session";
+import "../shell/act.css";
 import { language, languages, nameOf, speak, words } from "../words";
+import { Delete } from "./delete";
+import { Limits } from "./limits";
+import { NoticeChoice } from "./notices";
+import { Choice, Option } from "./option";
+import { Password } from "./password";
+import { Profile } from "./profile";
+import { Sessions } from "./sessions";
 import "./settings.css";
 
 export function Settings() {
   const { settings, back } = words();
   const user = me.value;
+  // Somebody else vouches for users of another origin: they have no password here.
+  const hasAccount = user?.origin === "account";
   return (
     <section class="settings" aria-labelledby="settings-title">
       <header class="bar">
@@ -21,19 +30,8 @@ export function Settings() {
         <h1 id="settings-title">{settings.title}</h1>
       </header>
       <div class="settings-body">
-        {user && (
-          <div class="card who">
-            <Face id={user.id} name={user.name} />
-            <p>
-              <b dir="auto">{user.name}</b>
-              <span class="quiet">{isGuest(user) ? settings.guest : user.login}</span>
-            </p>
-            <button type="button" class="plain" onClick={() => void signOut()}>
-              <Icon name="door" />
-              {settings.signOut}
-            </button>
-          </div>
-        )}
+        {user && (hasAccount ? <Profile user={user} /> : <Who user={user} />)}
+        <NoticeChoice />
         <Choice label={settings.theme}>
           {THEMES.map((name) => (
             <Option key={name} isChosen={theme.value === name} choose={() => dress(name)}>
@@ -44,34 +42,33 @@ export function Settings() {
         <Choice label={settings.language}>
           {languages.map((name) => (
             <Option key={name} isChosen={language.value === name} choose={() => speak(name)}>
-              {nameOf(name)}
+              <span lang={name}>{nameOf(name)}</span>
             </Option>
           ))}
         </Choice>
+        {hasAccount && <Password />}
+        {hasAccount && <Sessions />}
+        <Limits />
+        {hasAccount && <Delete />}
+        <button type="button" class="plain out" onClick={() => void signOut()}>
+          <Icon name="door" />
+          {settings.signOut}
+        </button>
       </div>
     </section>
   );
 }
 
-function Choice({ label, children }: { readonly label: string; readonly children: ComponentChildren }) {
+function Who({ user }: { readonly user: Me }) {
+  const { settings } = words();
   return (
-    <fieldset class="card">
-      <legend>{label}</legend>
-      <div class="options">{children}</div>
-    </fieldset>
-  );
-}
-
-interface OptionProps {
-  readonly isChosen: boolean;
-  readonly children: ComponentChildren;
-  choose(): void;
-}
-
-function Option({ isChosen, choose, children }: OptionProps) {
-  return (
-    <button type="button" class="option" aria-pressed={isChosen} onClick={choose}>
-      {children}
-    </button>
+    <div class="card who">
+      <Face id={user.id} name={user.name} avatar={user.avatar} />
+      <p>
+        <b dir="auto">{user.name}</b>
+        <span class="quiet">{isGuest(user) ? settings.guest : user.login}</span>
+      </p>
+      {isGuest(user) && <p class="quiet hint">{settings.guestHint}</p>}
+    </div>
   );
 }

@@ -13,12 +13,13 @@ export function Link() {
   const isCalm = connection.isCalm.value;
   const isShown = isCalm ? "connected" : state.name;
   const text = !isCalm && !connection.isDeviceOnline.value ? say.offline : say[isShown];
+  const why = state.name === "closed" ? (say.why as Readonly<Record<string, string>>)[state.reason.name] : undefined;
   const over = state.name === "connected" ? say.over[state.transport as keyof typeof say.over] : undefined;
   return (
     <span class="link-state" data-state={isShown}>
       <span class="dot" aria-hidden="true" />
       <span role="status" title={over}>
-        {text}
+        {why && !isCalm ? `${text}: ${why}` : text}
       </span>
       {!isCalm && state.name === "waiting" && <Countdown until={state.retryAtMs} />}
       {!isCalm && (state.name === "waiting" || state.name === "closed") && (

@@ -8,6 +8,7 @@ import { opened } from "../groups/menu";
 import { List } from "../list/list";
 import { go, type Route, route } from "../router";
 import { words } from "../words";
+import { Banner } from "./banner";
 import { Empty } from "./empty";
 import { lazy } from "./lazy";
 import { Remark } from "./remark";
@@ -26,6 +27,7 @@ export function Shell() {
   }, []);
   return (
     <div class="shell" data-pane={at.at === "list" ? "list" : "main"}>
+      <Banner />
       <nav class="pane-list" aria-label={words().list.title}>
         <List />
       </nav>

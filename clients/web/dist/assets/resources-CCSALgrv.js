@@ -1,0 +1,1 @@
+var e=encodeURIComponent;export{e as t};

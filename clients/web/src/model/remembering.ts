@@ -1,0 +1,75 @@
+// Remembers what is shown, and shows what is remembered.
+//
+// Owns when something is written down: a while after it has changed, and when one goes. Invariant: what the server has
+// told is never replaced by what was remembered.
+import { effect } from "@preact/signals";
+import type { Contacts } from "./contacts";
+import type { Conversation } from "./conversation";
+import type { Dialogs } from "./dialogs";
+import type { Memory } from "./memory";
+
+/** Changes closer together than this are written down once, milliseconds. */
+const PAUSE_MS = 700;
+
+export class Remembering {
+  readonly #memory: Memory;
+  readonly #off: (() => void)[] = [];
+  readonly #followed = new Map<Conversation, () => void>();
+
+  constructor(memory: Memory, dialogs: Dialogs, contacts: Contacts) {
+    this.#memory = memory;
+    void memory.list<Parameters<Dialogs["recall"]>[0][number]>("dialogs").then((list) => dialogs.recall(list));
+    void memory.list<Parameters<Contacts["recall"]>[0][number]>("contacts").then((list) => contacts.recall(list));
+    this.#off.push(
+      written(
+        () => (dialogs.isFresh.value ? dialogs.all.value : null),
+        (list) => memory.keepList("dialogs", list),
+      ),
+      written(
+        () => (contacts.state.value === "ready" ? contacts.all.value : null),
+        (list) => memory.keepList("contacts", list),
+      ),
+    );
+  }
+
+  /** A conversation has been opened. */
+  follow(conversation: Conversation): void {
+    void this.#memory.room(conversation.id).then((items) => conversation.recall(items));
+    const off = written(
+      () => (conversation.state.value === "open" ? conversation.stored.value : null),
+      (items) => this.#memory.keepRoom(conversation.id, items),
+    );
+    this.#followed.set(conversation, off);
+  }
+
+  unfollow(conversation: Conversation): void {
+    this.#followed.get(conversation)?.();
+    this.#followed.delete(conversation);
+  }
+
+  close(): void {
+    for (const off of this.#off.splice(0)) off();
+  }
+}
+
+/** Writes a value down a while after it has changed. Gives back how to stop; what is not written then is written at once. */
+function written<Value>(read: () => Value | null, write: (value: Value) => unknown): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let last: Value | null = null;
+  const now = () => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (last !== null) void write(last);
+    last = null;
+  };
+  const off = effect(() => {
+    const value = read();
+    if (value === null) return;
+    last = value;
+    timer ??= setTimeout(now, PAUSE_MS);
+  });
+  return () => {
+    off();
+    now();
+  };
+}
