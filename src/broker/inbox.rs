@@ -4,7 +4,7 @@
 //! some and brings its subscribers up to date from the log. Answers to commands always fit, because each belongs to a
 //! command that its session was allowed to have in flight. Errands beyond a few per session are given back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -54,12 +54,13 @@ pub enum Delivery {
 /// Something that changes what live sessions may do.
 #[derive(Debug, Clone)]
 pub enum AccessChange {
-    /// A user came into a room, left it, or has another role there.
-    Member {
+    /// Users came into a room, left it, or have other roles there. One change for all of them, because a shard goes
+    /// through everybody in the room to find them.
+    Members {
         /// Where.
         room: RoomInfo,
         /// Who.
-        user: Arc<str>,
+        users: Arc<HashSet<Arc<str>>>,
     },
     /// Somebody must go at once.
     Revoked {

@@ -129,6 +129,17 @@ impl Directory {
         rows.iter().map(|row| Ok((row.text("user_id")?, role(row)?))).collect()
     }
 
+    /// What these users are in a dialog of many; those who are nothing there are left out.
+    pub async fn roles_of(&self, dialog: &str, users: &[&str]) -> Result<Vec<(String, MemberRole)>, DirectoryError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let places = places(2, users.len());
+        let text = format!("SELECT user_id, role FROM members WHERE dialog_id = $1 AND user_id IN ({places})");
+        let rows = self.db.all(assembled(text).bind(dialog).bind_all(users.iter().copied())).await?;
+        rows.iter().map(|row| Ok((row.text("user_id")?, MemberRole::of(&row.text("role")?)))).collect()
+    }
+
     /// Whether one of two has blocked the other.
     pub async fn is_blocked(&self, a: &str, b: &str) -> Result<bool, DirectoryError> {
         let statement = sql("SELECT 1 AS x FROM contacts WHERE state = 'blocked' \

@@ -94,15 +94,16 @@ impl Shard {
                     }
                 }
             }
-            AccessChange::Member { room, user } => {
+            AccessChange::Members { room, users } => {
                 let mut slots: Vec<_> = self.audience.slots(room.id).collect();
-                slots.extend(self.watchers.get(user).into_iter().flatten());
+                slots.extend(users.iter().filter_map(|user| self.watchers.get(user)).flatten());
                 slots.sort_unstable();
                 slots.dedup();
                 for slot in slots {
                     let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
                     let generation = connection.generation;
-                    let Some(session) = connection.session().filter(|session| session.identity.user == *user) else {
+                    let Some(session) = connection.session().filter(|session| users.contains(&session.identity.user))
+                    else {
                         continue;
                     };
                     let identity = session.identity.clone();

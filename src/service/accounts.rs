@@ -159,9 +159,10 @@ impl Service {
     pub(super) async fn left_by_deletion(&self, user: &str, left: Left) {
         let dialog = &left.dialog_id;
         self.reread(dialog).await;
+        self.access_changed(dialog, [user]);
         self.member_gone(dialog, user).await;
         if let Some(heir) = &left.heir {
-            self.access_changed(dialog, heir);
+            self.access_changed(dialog, [heir.as_str()]);
             self.shelves.refresh(heir, dialog).await;
         }
         match left.is_removed {

@@ -139,8 +139,7 @@ impl Service {
     async fn block_changed(&self, a: &str, b: &str) -> Result<(), ServiceError> {
         if let Some(dialog) = self.directory.dialog_of(a, b).await? {
             self.reread(&dialog.id).await;
-            self.access_changed(&dialog.id, a);
-            self.access_changed(&dialog.id, b);
+            self.access_changed(&dialog.id, [a, b]);
         }
         Ok(())
     }

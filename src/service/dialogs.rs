@@ -242,6 +242,7 @@ impl Service {
         let members = self.roster.members(id).await?;
         self.directory.remove_dialog(id, (self.now_ms)()).await?;
         self.reread(id).await;
+        self.access_changed(id, members.keys().map(|user| &**user));
         for user in members.keys() {
             self.member_gone(id, user).await;
         }

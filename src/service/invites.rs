@@ -173,7 +173,7 @@ impl Service {
         match self.directory.accept_invite(&invite, me, (self.now_ms)()).await? {
             Accepted::Ended => return Err(ErrorCode::InviteEnded.into()),
             Accepted::Already => {}
-            Accepted::Joined => self.member_came(&invite.dialog_id, me, invite.role).await,
+            Accepted::Joined => self.members_came(&invite.dialog_id, &[me], invite.role).await,
         }
         self.look(me, &invite.dialog_id).await
     }

@@ -103,15 +103,25 @@ impl Service {
         let new = people.iter().map(|person| &*person.id).filter(|user| !members.contains_key(*user));
         self.must_hold_more(&new.collect::<Vec<_>>()).await?;
         let (role, most) = (wanted.role.unwrap_or(MemberRole::Member), self.config.members_max);
-        for person in people {
+        let (mut came, mut outcome) = (Vec::new(), Ok(()));
+        for person in &people {
             let add = move |now: Standing| match now.user {
                 Some(role) => Ok(Some(role)),
                 None if now.members >= most => Err(full(most)),
                 None => may_make(now.by, role).map(|()| Some(role)),
             };
-            self.change_member(caller, id, &person.id, add).await?;
+            match self.store_member(caller, id, &person.id, add).await {
+                Ok((None, Some(_))) => came.push(&*person.id),
+                Ok(_) => {}
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
         }
-        Ok(())
+        // Also of a batch that was broken off: who came has come.
+        self.members_came(id, &came, role).await;
+        outcome
     }
 
     /// Changes what a member is.
@@ -169,81 +179,102 @@ impl Service {
         user: &str,
         decide: impl FnOnce(Standing) -> Result<Option<MemberRole>, ServiceError> + Send,
     ) -> Result<(), ServiceError> {
-        let by = &*caller.identity.user;
-        let changed = self.directory.change_member(id, by, user, (self.now_ms)(), decide).await;
-        let (before, after) = changed.map_err(|error: ServiceError| match error.code {
-            // The row of the user is gone since it was looked for.
-            ErrorCode::NotFound => no_such_user(),
-            _ => error,
-        })?;
-        match (before, after) {
-            _ if before == after => {}
-            (None, Some(role)) => self.member_came(id, user, role).await,
-            (_, Some(role)) => self.member_changed(id, user, role).await,
+        match self.store_member(caller, id, user, decide).await? {
+            (before, after) if before == after => {}
+            (None, Some(role)) => self.members_came(id, &[user], role).await,
+            (_, Some(role)) => {
+                self.reread_some(id, &[user]).await;
+                self.members_are(id, &[user], role).await;
+            }
             (_, None) => {
                 if !crate::sabotage::is("keep_members") {
-                    self.reread(id).await;
+                    self.reread_some(id, &[user]).await;
+                    self.access_changed(id, [user]);
                     self.member_gone(id, user).await;
                 }
-                self.tell_member(id, user, None).await;
+                if let Ok(watching) = self.watching(id).await {
+                    self.tell_member(id, user, None, &watching).await;
+                }
                 self.tell_members(id).await;
             }
         }
         Ok(())
     }
 
-    /// After somebody has become a member: what was said before is not unread for them.
-    pub(super) async fn member_came(&self, id: &str, user: &str, role: MemberRole) {
-        self.reread(id).await;
+    /// What a user was in a dialog and what they are.
+    async fn store_member(
+        &self,
+        caller: &Caller,
+        id: &str,
+        user: &str,
+        decide: impl FnOnce(Standing) -> Result<Option<MemberRole>, ServiceError> + Send,
+    ) -> Result<(Option<MemberRole>, Option<MemberRole>), ServiceError> {
+        let by = &*caller.identity.user;
+        let changed = self.directory.change_member(id, by, user, (self.now_ms)(), decide).await;
+        changed.map_err(|error: ServiceError| match error.code {
+            // The row of the user is gone since it was looked for.
+            ErrorCode::NotFound => no_such_user(),
+            _ => error,
+        })
+    }
+
+    /// After users have become members: what was said before is not unread for them.
+    pub(super) async fn members_came(&self, id: &str, users: &[&str], role: MemberRole) {
+        if users.is_empty() {
+            return;
+        }
+        self.reread_some(id, users).await;
         if let Some(info) = self.broker.find(id)
             && let Ok(bounds) = self.broker.bounds(info.id)
             && bounds.last > 0
-            && let Err(error) = self.broker.mark_and_wait(&info, &user.into(), bounds.last).await
         {
-            // They are a member all the same, and only see too much as unread.
-            let error = ServiceError::from(error);
-            tracing::warn!(%error, dialog = id, "what was said before a member came is unread for them");
+            let marks = users.iter().map(|user| {
+                let (broker, info, user) = (&self.broker, &info, Arc::from(*user));
+                async move { broker.mark_and_wait(info, &user, bounds.last).await }
+            });
+            for error in futures_util::future::join_all(marks).await.into_iter().filter_map(Result::err) {
+                // They are members all the same, and only see too much as unread.
+                let error = ServiceError::from(error);
+                tracing::warn!(%error, dialog = id, "what was said before a member came is unread for them");
+            }
         }
-        self.member_is(id, user, role).await;
+        self.members_are(id, users, role).await;
     }
 
-    /// After somebody has become something else.
-    async fn member_changed(&self, id: &str, user: &str, role: MemberRole) {
-        self.reread(id).await;
-        self.member_is(id, user, role).await;
-    }
-
-    /// Has everybody follow what a member is now. It is stored, so nothing here may fail any more.
-    async fn member_is(&self, id: &str, user: &str, role: MemberRole) {
-        self.access_changed(id, user);
-        self.shelves.refresh(user, id).await;
-        self.webhook_member(id, user, Some(role)).await;
-        let ids = [user];
-        let looks = tokio::try_join!(self.shelves.one(user, id), self.directory.people(&ids));
-        match looks.map(|(kept, people)| kept.zip(people.into_iter().next())) {
-            Ok(Some((kept, person))) => self.tell_member(id, user, Some((&kept.member, &person))).await,
-            // Gone again.
-            Ok(None) => {}
-            Err(error) => tracing::debug!(%error, dialog = id, "a member was not told"),
+    /// Has everybody follow what members are now. It is stored, so nothing here may fail any more.
+    async fn members_are(&self, id: &str, users: &[&str], role: MemberRole) {
+        self.access_changed(id, users.iter().copied());
+        let watching = self.watching(id).await.unwrap_or_default();
+        for &user in users {
+            self.shelves.refresh(user, id).await;
+            self.webhook_member(id, user, Some(role)).await;
+            let ids = [user];
+            let looks = tokio::try_join!(self.shelves.one(user, id), self.directory.people(&ids));
+            match looks.map(|(kept, people)| kept.zip(people.into_iter().next())) {
+                Ok(Some((kept, person))) => {
+                    self.tell_member(id, user, Some((&kept.member, &person)), &watching).await;
+                }
+                // Gone again.
+                Ok(None) => {}
+                Err(error) => tracing::debug!(%error, dialog = id, "a member was not told"),
+            }
         }
         self.tell_members(id).await;
     }
 
-    /// After somebody has ceased to be a member: their sessions leave, and their list forgets the dialog.
+    /// After somebody has ceased to be a member, and their sessions were told to look again: their list forgets the dialog.
     pub(super) async fn member_gone(&self, id: &str, user: &str) {
-        self.access_changed(id, user);
         self.webhook_member(id, user, None).await;
         self.shelves.refresh(user, id).await;
         self.tell_gone(user, dialog_path(id));
     }
 
     /// Tells everybody in a dialog who watches what a member is now; `None`: a member no more.
-    async fn tell_member(&self, id: &str, user: &str, now: Option<(&Member, &Person)>) {
-        let Ok(watching) = self.watching(id).await else { return };
+    async fn tell_member(&self, id: &str, user: &str, now: Option<(&Member, &Person)>, watching: &[Arc<str>]) {
         let pairs: Vec<_> = watching.iter().map(|watcher| (user, &**watcher)).collect();
         // Without an answer nobody learns whether they are there.
         let hidden = self.directory.blocks(&pairs).await;
-        for watcher in &watching {
+        for watcher in watching {
             let hides = |hidden: &HashSet<_>| hidden.contains(&(user.to_owned(), watcher.to_string()));
             match now {
                 Some((member, person)) => {
@@ -263,10 +294,18 @@ impl Service {
         }
     }
 
-    /// Has the user's live sessions follow what they may do in a dialog now.
-    pub(super) fn access_changed(&self, id: &str, user: &str) {
+    /// The same for users of a dialog of many, of whom alone something is different.
+    async fn reread_some(&self, id: &str, users: &[&str]) {
+        if let Err(error) = self.roster.reload_some(id, users).await {
+            tracing::error!(%error, "memberships could not be read after a change");
+        }
+    }
+
+    /// Has the live sessions of users follow what they may do in a dialog now.
+    pub(super) fn access_changed<'a>(&self, id: &str, users: impl IntoIterator<Item = &'a str>) {
         if let Some(room) = self.broker.find(id) {
-            self.broker.access_changed(AccessChange::Member { room, user: Arc::from(user) });
+            let users = Arc::new(users.into_iter().map(Arc::from).collect());
+            self.broker.access_changed(AccessChange::Members { room, users });
         }
     }
 }

@@ -121,6 +121,38 @@ impl Roster {
         self.read(dialog).await
     }
 
+    /// Asks the directory again about some users; call it after every change of what they are in a dialog of many. How many
+    /// others are in it makes no difference.
+    ///
+    /// # Errors
+    /// When the directory does not answer; then nothing is known of the dialog.
+    pub async fn reload_some(&self, dialog: &str, users: &[&str]) -> Result<(), DirectoryError> {
+        let _turn = self.turn(dialog).await;
+        self.absent.remove(dialog);
+        if !self.dialogs.contains_key(dialog) {
+            // Whoever asks has it read whole.
+            return Ok(());
+        }
+        let now = self.directory.roles_of(dialog, users).await.inspect_err(|_| drop(self.dialogs.remove(dialog)))?;
+        // Taken out, so that it is changed in its place and not copied. Whoever asks meanwhile waits for their turn.
+        let Some((name, mut roles)) = self.dialogs.remove(dialog) else { return Ok(()) };
+        let known = Arc::make_mut(&mut roles);
+        for user in users {
+            known.remove(*user);
+        }
+        known.extend(now.into_iter().map(|(user, role)| (user.into(), role)));
+        match known.is_empty() {
+            true => self.absent.insert(name, ()),
+            false => self.dialogs.insert(name, roles),
+        }
+        Ok(())
+    }
+
+    /// How many are in a dialog, if that is in memory.
+    pub fn known_count(&self, dialog: &str) -> Option<u64> {
+        self.known(dialog).map(|roles| roles.len() as u64)
+    }
+
     fn known(&self, dialog: &str) -> Option<Roles> {
         self.dialogs.get(dialog).or_else(|| self.absent.get(dialog).map(|()| Roles::default()))
     }

@@ -116,12 +116,11 @@ impl Service {
             .collect();
         let pairs: Vec<_> = kept.iter().filter_map(|kept| Some((kept.other()?, &*kept.member.user_id))).collect();
         let (counts, mentions, people, hidden) = tokio::try_join!(
-            self.directory.member_counts(&dialogs),
+            self.member_counts(&dialogs),
             self.directory.mention_counts(&mentioned),
             self.people_by_id(&pairs),
             self.directory.blocks(&pairs),
         )?;
-        let counts: HashMap<_, _> = counts.into_iter().collect();
         let mentions: HashMap<_, _> =
             mentioned.iter().map(|one| (&*one.user_id, &*one.dialog_id)).zip(mentions).collect();
         let view = |kept: &Kept, standing: Standing| {
@@ -138,6 +137,15 @@ impl Service {
             }
         };
         Ok(kept.iter().zip(standing).map(|(kept, standing)| view(kept, standing)).collect())
+    }
+
+    /// How many members dialogs have. Counting those of a big one takes long, so only what is not in memory is counted.
+    async fn member_counts(&self, dialogs: &[&str]) -> Result<HashMap<String, u64>, crate::directory::DirectoryError> {
+        let known = dialogs.iter().filter_map(|dialog| Some(((*dialog).to_owned(), self.roster.known_count(dialog)?)));
+        let mut counts: HashMap<_, _> = known.collect();
+        let others: Vec<_> = dialogs.iter().copied().filter(|dialog| !counts.contains_key(*dialog)).collect();
+        counts.extend(self.directory.member_counts(&others).await?);
+        Ok(counts)
     }
 
     async fn people_by_id(
