@@ -1,6 +1,6 @@
 // The real server as a child process: on a free port, with data of its own, killed, stopped and started again at will.
 //
-// Owns the process and its directory. Invariant: whatever becomes of the test, the process ends with this one.
+// Owns the process and its directory. Invariant: whatever becomes of the test, the process and its data end with this one.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,8 +11,10 @@ import { until } from "./until.ts";
 const BINARY = process.env.KONVERT_BIN ?? fileURLToPath(new URL("../../../../target/release/konvert", import.meta.url));
 
 const running = new Set<ChildProcess>();
+const directories = new Set<string>();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
 });
 
 /** Settings as `KONVERT_SECTION__KEY`. */
@@ -122,7 +124,9 @@ export class Server {
 }
 
 function newDirectory(): string {
-  return mkdtempSync(join(tmpdir(), "konvert-e2e-"));
+  const directory = mkdtempSync(join(tmpdir(), "konvert-e2e-"));
+  directories.add(directory);
+  return directory;
 }
 
 /**
