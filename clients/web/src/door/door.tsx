@@ -4,6 +4,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { Icon } from "../look/icons";
+import { Mark } from "../look/mark";
 import { LOBBY } from "../model/chat";
 import { go, pathOf, route } from "../router";
 import { enterAsGuest, sentOut, signIn, signUp } from "../session/session";
@@ -24,7 +25,7 @@ export function Door() {
     <main class="door">
       <Languages />
       <section class="letter">
-        <img src="/mark.svg" alt="" width="64" height="64" />
+        <Mark size={64} />
         <h1>{app}</h1>
         <p class="quiet">{door.tagline}</p>
         {sentOut.value && <p class="notice">{door.sentOut}</p>}

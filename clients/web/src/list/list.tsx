@@ -4,6 +4,7 @@
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Icon } from "../look/icons";
+import { Mark } from "../look/mark";
 import { LOBBY } from "../model/chat";
 import type { Person } from "../model/resources";
 import { go, pathOf } from "../router";
@@ -60,7 +61,7 @@ export function List() {
   return (
     <>
       <header class="list-head">
-        <img src="/mark.svg" alt={app} width="32" height="32" />
+        <Mark size={32} label={app} />
         <search class="search">
           <Icon name="search" size={18} />
           <input

@@ -23,7 +23,8 @@ export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
   const now = Date.now();
   const muted = isMuted(dialog, now);
   const title = titleOf(dialog);
-  const isOnline = !!user && !!chat.people.get(user.id).value?.online;
+  // Without a connection nobody knows.
+  const isOnline = !!user && chat.connection.isCalm.value && !chat.isRecalled.value && !!chat.people.get(user.id).value?.online;
   const draft = isAt(id) ? "" : (chat.drafts.all.value[id] ?? "");
   const anchor = useSignal<Anchor | null>(null);
   const items = () => dialogItems(chat, dialog);

@@ -68,7 +68,7 @@ export class Chat {
     this.konvert.on("changed", ({ path, body }) => {
       if (path === "/api/auth/me" && body) became(body as Me);
     });
-    this.#remembering = memory && new Remembering(memory, this.dialogs, this.contacts);
+    this.#remembering = memory && new Remembering(memory, this.dialogs, this.contacts, this.#isLobbyOpen);
   }
 
   /** Whether this user may enter the lobby. */

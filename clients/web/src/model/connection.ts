@@ -18,6 +18,8 @@ export class Connection {
   constructor(konvert: Konvert) {
     this.#konvert = konvert;
     konvert.on("state", (state) => this.#take(state));
+    // It may have begun before anybody listened.
+    this.#take(konvert.state);
   }
 
   /** As the SDK tells it. */

@@ -2,7 +2,7 @@
 //
 // Owns when something is written down: a while after it has changed, and when one goes. Invariant: what the server has
 // told is never replaced by what was remembered.
-import { effect } from "@preact/signals";
+import { effect, type Signal } from "@preact/signals";
 import type { Contacts } from "./contacts";
 import type { Conversation } from "./conversation";
 import type { Dialogs } from "./dialogs";
@@ -16,11 +16,18 @@ export class Remembering {
   readonly #off: (() => void)[] = [];
   readonly #followed = new Map<Conversation, () => void>();
 
-  constructor(memory: Memory, dialogs: Dialogs, contacts: Contacts) {
+  constructor(memory: Memory, dialogs: Dialogs, contacts: Contacts, isLobbyOpen: Signal<boolean>) {
     this.#memory = memory;
     void memory.list<Parameters<Dialogs["recall"]>[0][number]>("dialogs").then((list) => dialogs.recall(list));
     void memory.list<Parameters<Contacts["recall"]>[0][number]>("contacts").then((list) => contacts.recall(list));
+    void memory.list<boolean>("lobby").then(([wasOpen]) => {
+      isLobbyOpen.value ||= wasOpen === true;
+    });
     this.#off.push(
+      written(
+        () => isLobbyOpen.value || null,
+        () => memory.keepList("lobby", [true]),
+      ),
       written(
         () => (dialogs.isFresh.value ? dialogs.all.value : null),
         (list) => memory.keepList("dialogs", list),

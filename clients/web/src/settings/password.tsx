@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { Field, Problem, useAct } from "../shell/act";
 import { useChat } from "../shell/here";
-import { sayError, words } from "../words";
+import { language, sayError, words } from "../words";
 
 export function Password() {
   const chat = useChat();
@@ -38,7 +38,8 @@ export function Password() {
         </Field>
         {name === "weak_password" ? (
           <p class="problem" role="alert">
-            {sayError(problem.value)} <span lang="en">{message}</span>
+            {language.value !== "en" && `${sayError(problem.value)} `}
+            <span lang="en">{message}</span>
           </p>
         ) : (
           <Problem of={problem.value} />
