@@ -177,6 +177,7 @@ describe.skipIf(!hasServer)("with a server", () => {
     const doomed = await said.publish("oops");
     await said.delete(doomed.position.offset);
     await until(() => view.items.length === 3 && view.items[2]?.deleted === true, "the view is complete");
+    expect(view.oldest).toBe(position.offset);
     const [first, second] = view.items;
     expect(first).toMatchObject({ text: "Hello, world", edited: true, deleted: false });
     expect(first?.reactions).toMatchObject([{ text: "👍", users: ["bob"] }]);

@@ -1,18 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { rowsOf } from "../src/model/rows";
 import { type Shown, ticksOf } from "../src/model/shown";
-
-const NOON = new Date("2026-11-21T12:00:00").getTime();
-const MINUTE = 60_000;
-
-function message(offset: number, sender: string, minute: number, more: Partial<Shown> = {}): Shown {
-  return {
-    ...{ key: `${sender} ${offset}`, messageId: String(offset), offset, sender, senderName: sender, isOwn: sender === "me" },
-    ...{ timeMs: NOON + minute * MINUTE, text: "text", isBinary: false, isEdited: false, isDeleted: false, reactions: [], replyTo: 0 },
-    ...{ mentions: [], blobs: [], state: "stored", outboxKey: "", error: null },
-    ...more,
-  };
-}
+import { message } from "./support/message";
 
 /** Rows in short: `day`, `unread`, or the offset with `[` where a run begins and `]` where it ends. */
 const drawn = (messages: readonly Shown[], readOffset = -1) =>
@@ -43,6 +32,16 @@ describe("rows", () => {
     expect(drawn(messages, 3)).toEqual(["day", "[1]", "[2]", "[3", "unread", "[4]"]);
     expect(drawn(messages, 4)).not.toContain("unread");
     expect(drawn(messages, -1)).not.toContain("unread");
+  });
+
+  it("keeps a row that says the same, when others come in above", () => {
+    const messages = [message(4, "anna", 0), message(5, "me", 1), message(6, "me", 2)];
+    const before = rowsOf(messages, -1);
+    const after = rowsOf([message(3, "anna", -60), ...messages], -1);
+    expect(after.at(-1)).toBe(before.at(-1));
+    expect(after.at(-2)).toBe(before.at(-2));
+    // Another day begins elsewhere, and with the first of them a run does not begin any more.
+    expect(rowsOf([message(3, "me", 0), ...messages.slice(1)], -1).at(-2)).not.toBe(before.at(-2));
   });
 
   it("keeps the key of a message that becomes stored", () => {

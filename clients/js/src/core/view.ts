@@ -64,6 +64,11 @@ export class RoomView extends Emitter<ViewEvents> {
     return this.snapshot.pending;
   }
 
+  /** Offset of the oldest message that was read, shown or not; zero before there was any. */
+  get oldest(): number {
+    return this.#oldest;
+  }
+
   /** Whether there are older messages to ask for. */
   get hasOlder(): boolean {
     return this.#hasOlder && this.#oldest !== 1;

@@ -102,7 +102,10 @@ export class App {
     await until("nothing is on its way", async () => {
       const shown = await this.look();
       const last = fold(await account.history(dialog)).at(-1);
-      return !shown.some(({ offset }) => offset === undefined) && (!last || shown.some(({ id }) => id === last.id));
+      const isThere = !last || shown.some(({ id }) => id === last.id);
+      // It opens where the unread begins, and only what is near to what is seen is in the page.
+      if (!isThere) await this.log.evaluate((log) => log.scrollTo({ top: log.scrollHeight }));
+      return isThere && !shown.some(({ offset }) => offset === undefined);
     });
   }
 

@@ -2,8 +2,9 @@
 //
 // Owns which of them is there: sealed and refused ones have no messages. Invariant: whatever cannot be read is said to
 // be so, never shown as empty.
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Composer } from "../composer/composer";
+import { Drop } from "../composer/drop";
 import { Empty } from "../shell/empty";
 import { useChat } from "../shell/here";
 import { words } from "../words";
@@ -20,8 +21,9 @@ interface ConversationProps {
 export function Conversation({ name, isDialog }: ConversationProps) {
   const chat = useChat();
   const isSealed = chat.dialogs.get(name)?.mode === "e2ee";
+  const place = useRef<HTMLElement>(null);
   return (
-    <section class="conversation" data-conversation={name}>
+    <section class="conversation" data-conversation={name} ref={place}>
       {isSealed ? (
         <>
           <Head name={name} conversation={null} />
@@ -30,13 +32,13 @@ export function Conversation({ name, isDialog }: ConversationProps) {
           </Empty>
         </>
       ) : (
-        <Open name={name} isDialog={isDialog} />
+        <Open name={name} isDialog={isDialog} place={place} />
       )}
     </section>
   );
 }
 
-function Open({ name, isDialog }: ConversationProps) {
+function Open({ name, isDialog, place }: ConversationProps & { readonly place: { readonly current: HTMLElement | null } }) {
   const chat = useChat();
   const { conversation: say } = words();
   const conversation = useMemo(() => chat.conversation(name, isDialog), [chat, name, isDialog]);
@@ -52,7 +54,9 @@ function Open({ name, isDialog }: ConversationProps) {
     );
   }
   // A room that the list does not know is a plain one: it knows by itself whether one may write there.
-  const isReader = chat.dialogs.get(name)?.role === "reader";
+  const dialog = chat.dialogs.get(name);
+  const isReader = dialog?.role === "reader";
+  const isModerator = dialog?.role === "admin" || dialog?.role === "owner";
   const isSealed = conversation.state.value === "open" && conversation.room.mode === "e2ee";
   return (
     <>
@@ -62,8 +66,9 @@ function Open({ name, isDialog }: ConversationProps) {
           {say.sealedHint}
         </Empty>
       ) : (
-        <Log conversation={conversation} />
+        <Log conversation={conversation} mayWrite={!isReader} mayModerate={isModerator} />
       )}
+      {!isSealed && !isReader && <Drop desk={conversation.desk} place={place} />}
       {!isSealed && <Composer conversation={conversation} isReadOnly={isReader} />}
     </>
   );

@@ -3,17 +3,19 @@
 // The SDK's view owns what is shown; this adds who has read how far, where the unread begins, and when to read on.
 // Knows no DOM. Invariants: subscribed from `open()` to `close()`; the read marker moves only when told that a person
 // has seen; the line before what is new stays where it was when the conversation was opened.
-import type { FoldedMessage, Konvert, KonvertError, Presence, Publishing, PublishOptions, Room, RoomView } from "@konvert/sdk";
+import type { FoldedMessage, Konvert, KonvertError, OutboxMessage, Presence, Publishing, PublishOptions, Room } from "@konvert/sdk";
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
+import { Desk } from "./conversation_desk";
+import { History } from "./conversation_history";
+import { Remarks } from "./conversation_remarks";
 import type { People } from "./people";
 import { type Receipt, segment } from "./resources";
 import { type Row, rowsOf } from "./rows";
 import { type Shown, shownOf, shownPending } from "./shown";
+import { joinFiles } from "./shown_files";
 
-/** Messages to begin with, and more at a time. */
-const PAGE_COUNT = 50;
-/** More than a screen shows at once. */
-const SCREEN_COUNT = 30;
+/** Messages to begin with. */
+const FIRST_COUNT = 50;
 /** What is unread is read in up to here, so that the line before it is there to go to. */
 const UNREAD_MAX = 500;
 
@@ -29,8 +31,10 @@ export class Conversation {
   readonly #people: People;
   readonly #isDialog: boolean;
   readonly #off: (() => void)[] = [];
-  readonly #view: RoomView;
-  readonly #snapshot = signal<RoomView["snapshot"]>({ items: [], pending: [] });
+  readonly #history: History;
+  readonly #remarks: Remarks;
+  /** What is being written here. */
+  readonly desk: Desk;
   readonly #state = signal<ConversationState>("opening");
   readonly #refusal = signal<KonvertError | null>(null);
   readonly #remark = signal<Remark>(null);
@@ -39,22 +43,27 @@ export class Conversation {
   readonly #markers = signal<ReadonlyMap<string, number>>(new Map());
   readonly #unread = signal(0);
   readonly #readOffset = signal(-1);
-  readonly #isLoading = signal(false);
-  readonly #hasOlder = signal(true);
+  /** A message to be shown, or the end, by whoever shows messages; `null` once that has been done. */
+  readonly wanted = signal<{ readonly offset: number } | "end" | null>(null);
 
   /** What an earlier visit knew, until the server has told of this one. */
   readonly #recalled = signal<readonly FoldedMessage[]>([]);
   /** Messages that are stored, oldest first. */
   readonly stored: ReadonlySignal<readonly FoldedMessage[]> = computed(() => {
-    const { items } = this.#snapshot.value;
+    const { items } = this.#history.snapshot.value;
     return items.length || this.#state.value === "open" ? items : this.#recalled.value;
   });
 
   /** Messages as they are seen, oldest first, with those on their way at the end. */
   readonly messages: ReadonlySignal<readonly Shown[]> = computed(() => {
-    const { pending } = this.#snapshot.value;
+    const { pending } = this.#history.snapshot.value;
     const { user } = this.#konvert;
-    return [...this.stored.value.map((item) => shownOf(item, user)), ...pending.map((message) => shownPending(message, user))];
+    const stored = this.stored.value;
+    const remarks = this.#remarksOf(stored);
+    return [
+      ...stored.map((item) => shownOf(item, user, remarks.get(item.message.offset))),
+      ...pending.map((message) => shownPending(message, user)),
+    ];
   });
   /** The same as rows to draw. */
   readonly rows: ReadonlySignal<readonly Row[]> = computed(() => rowsOf(this.messages.value, this.#readOffset.value));
@@ -69,7 +78,9 @@ export class Conversation {
     this.#people = people;
     this.room = konvert.room(id);
     this.#presence = signal<Presence>(this.room.presence);
-    this.#view = this.room.view();
+    this.#history = new History(this.room);
+    this.#remarks = new Remarks(konvert, this.room);
+    this.desk = new Desk(konvert);
   }
 
   get state(): ReadonlySignal<ConversationState> {
@@ -81,6 +92,13 @@ export class Conversation {
   }
   get remark(): ReadonlySignal<Remark> {
     return this.#remark;
+  }
+  /** Why an edit, a delete or a reaction of ours was refused. */
+  get problem(): ReadonlySignal<KonvertError | null> {
+    return this.#remarks.problem;
+  }
+  forgive(): void {
+    this.#remarks.forgive();
   }
   /** User ids of those who are typing. */
   get typing(): ReadonlySignal<readonly string[]> {
@@ -99,11 +117,11 @@ export class Conversation {
   }
   /** Older messages are on their way. */
   get isLoading(): ReadonlySignal<boolean> {
-    return this.#isLoading;
+    return this.#history.isLoading;
   }
   /** Whether there are older messages to ask for. */
   get hasOlder(): ReadonlySignal<boolean> {
-    return this.#hasOlder;
+    return this.#history.hasOlder;
   }
   /** Whether what was before the oldest message shown is not kept any more. */
   get isTrimmed(): boolean {
@@ -118,13 +136,9 @@ export class Conversation {
   /** Looks at the room from now on. */
   open(): void {
     const { room } = this;
-    const show = () =>
-      batch(() => {
-        this.#snapshot.value = this.#view.snapshot;
-        this.#hasOlder.value = this.#view.hasOlder;
-      });
     this.#off.push(
-      this.#view.on("change", show),
+      this.#remarks.open(),
+      this.#history.open(),
       room.on("typing", (users) => {
         this.#typing.value = users.filter((user) => user !== this.#konvert.user);
       }),
@@ -143,39 +157,88 @@ export class Conversation {
         this.#state.value = "refused";
       }),
     );
-    show();
     void this.#attach();
   }
 
   /** Looks at it no more. */
   close(): void {
     for (const off of this.#off.splice(0)) off();
-    this.#view.close();
     this.room.unsubscribe();
+    this.desk.close();
   }
 
   /** Asks for older messages. */
-  async older(): Promise<void> {
-    if (this.#isLoading.peek() || !this.#view.hasOlder) return;
-    this.#isLoading.value = true;
-    try {
-      await this.#view.older(PAGE_COUNT);
-    } catch {
-      // Asked again when somebody scrolls there again.
-    } finally {
-      this.#isLoading.value = false;
-    }
+  older(): Promise<void> {
+    return this.#history.older();
   }
 
   /** Says something; the line before what was new has served. */
   say(text: string, options: PublishOptions = {}): Publishing {
     this.#readOffset.value = -1;
+    this.wanted.value = "end";
     return this.room.publish(text, options);
   }
 
-  /** A person has seen everything that is here. */
-  seen(): void {
-    if (this.#state.peek() === "open" && this.room.unread > 0) void this.room.markRead().catch(() => {});
+  /** Says one of our messages anew, with the files it had. What the server refuses is told by `problem`. */
+  edit(shown: Shown, said: string, mentions: readonly string[] = []): void {
+    const text = joinFiles(said, shown.said === shown.text ? [] : shown.files);
+    if (text !== shown.text) this.room.edit(shown.offset, text, { mentions });
+  }
+
+  /** Deletes a message for everybody. */
+  remove(shown: Shown): void {
+    this.room.delete(shown.offset);
+  }
+
+  /** Reacts to a message, or takes that back. */
+  react(shown: Shown, reaction: string): void {
+    const known = shown.reactions.find(({ text }) => text === reaction);
+    const own = known?.users.indexOf(this.#konvert.user) ?? -1;
+    const offset = known?.offsets[own] ?? 0;
+    // One that is on its way cannot be taken back yet.
+    if (own >= 0 && !offset) return;
+    if (offset) this.room.delete(offset);
+    else this.room.react(shown.offset, reaction);
+  }
+
+  /** Who of the others has read a message. */
+  readersOf({ offset, sender }: Shown): readonly string[] {
+    return [...this.#markers.value].filter(([user, read]) => read >= offset && user !== sender).map(([user]) => user);
+  }
+
+  /** A person has seen everything up to a message; by default all that is here. */
+  seen(offset = this.room.position?.offset ?? 0): void {
+    if (this.#state.peek() === "open" && this.room.unread > 0) void this.room.markRead(offset).catch(() => {});
+  }
+
+  /** Whether the line before what is new is further up than what is here. */
+  hasLineAbove(): boolean {
+    const line = this.#readOffset.peek();
+    return line >= 0 && this.hasOlder.peek() && (this.messages.peek()[0]?.offset ?? 0) > line + 1;
+  }
+
+  /** Reads back to the line before what is new; whether it is here now. */
+  async goToLine(): Promise<boolean> {
+    const line = this.#readOffset.peek();
+    return line >= 0 && (await this.#history.readTo(line + 1));
+  }
+
+  /** Shows a message, however far up it is. Tells whether it is still there. */
+  async goTo(offset: number): Promise<boolean> {
+    if (!(await this.#history.readTo(offset)) || !this.#history.get(offset)) return false;
+    this.wanted.value = { offset };
+    return true;
+  }
+
+  /** A message that another one answers; `undefined` until it is known, `null` when it is not kept any more. */
+  quoted(offset: number): ReadonlySignal<Shown | null | undefined> {
+    const item = this.#history.anywhere(offset);
+    return computed(() => item.value && shownOf(item.value, this.#konvert.user, this.#remarks.waiting.value.get(offset)));
+  }
+
+  /** What somebody who is here, or was heard here, is called. */
+  nameOf(user: string): string | undefined {
+    return this.#presence.peek()?.members.get(user)?.name ?? this.messages.peek().findLast(({ sender }) => sender === user)?.senderName;
   }
 
   /** The line before what is new belongs to one visit; the next draws its own. */
@@ -191,16 +254,29 @@ export class Conversation {
     this.#konvert.drop(shown.outboxKey);
   }
 
+  /** Remarks that wait, by the message that they change: taking back a reaction names the reaction. */
+  #remarksOf(items: readonly FoldedMessage[]): ReadonlyMap<number, readonly OutboxMessage[]> {
+    const waiting = this.#remarks.waiting.value;
+    if (!waiting.size) return waiting;
+    const found = new Map<number, readonly OutboxMessage[]>();
+    for (const [offset, remarks] of waiting) {
+      const isReaction = ({ reactions }: FoldedMessage) => reactions.some(({ offsets }) => offsets.includes(offset));
+      const at = this.#history.get(offset) ? offset : items.find(isReaction)?.message.offset;
+      if (at) found.set(at, [...(found.get(at) ?? []), ...remarks]);
+    }
+    return found;
+  }
+
   async #attach(): Promise<void> {
     const { room } = this;
     try {
-      await room.subscribe({ last: PAGE_COUNT, presence: true });
+      await room.subscribe({ last: FIRST_COUNT, presence: true });
     } catch {
       // `refused` has told why; or nobody looks any more.
       return;
     }
     const line = this.#line();
-    await this.#reach(room.unread <= UNREAD_MAX ? line : -1);
+    await this.#history.reach(room.unread <= UNREAD_MAX ? line : -1);
     batch(() => {
       this.#unread.value = room.unread;
       this.#readOffset.value = line;
@@ -218,20 +294,6 @@ export class Conversation {
   #line(): number {
     const { unread, readOffset } = this.room;
     return unread > 0 && (readOffset > 0 || this.#isDialog) ? readOffset : -1;
-  }
-
-  /** Reads back to the line, and until there is a screenful: edits and reactions take places, but are no messages. */
-  async #reach(line: number): Promise<void> {
-    try {
-      for (;;) {
-        const { items, hasOlder } = this.#view;
-        const isThere = items.length >= SCREEN_COUNT && (line < 0 || (items[0]?.message.offset ?? 0) <= line + 1);
-        if (isThere || !hasOlder) return;
-        await this.#view.older(PAGE_COUNT);
-      }
-    } catch {
-      // Then it is where the oldest is.
-    }
   }
 
   #present(presence: Presence): void {

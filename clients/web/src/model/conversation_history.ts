@@ -1,0 +1,126 @@
+// What of a room's history is here, and how more of it comes.
+//
+// Owns the SDK's view of the room. Knows no DOM. Invariants: what is here has no hole up to the newest message; older
+// messages are asked for once at a time.
+import type { FoldedMessage, Room, RoomView } from "@konvert/sdk";
+import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
+
+/** More at a time. */
+const PAGE_COUNT = 100;
+/** As many as the server gives at once, on the way to a place far above. */
+const FAR_COUNT = 200;
+/** More than a screen shows at once. */
+const SCREEN_COUNT = 30;
+
+export class History {
+  readonly #room: Room;
+  readonly #view: RoomView;
+  readonly #snapshot = signal<RoomView["snapshot"]>({ items: [], pending: [] });
+  readonly #isLoading = signal(false);
+  readonly #hasOlder = signal(true);
+  /** Single messages that are further up than what is here; `null` for those that are not kept any more. */
+  readonly #single = signal<ReadonlyMap<number, FoldedMessage | null>>(new Map());
+  readonly #asked = new Set<number>();
+
+  constructor(room: Room) {
+    this.#room = room;
+    this.#view = room.view();
+  }
+
+  get snapshot(): ReadonlySignal<RoomView["snapshot"]> {
+    return this.#snapshot;
+  }
+  /** Older messages are on their way. */
+  get isLoading(): ReadonlySignal<boolean> {
+    return this.#isLoading;
+  }
+  /** Whether there are older messages to ask for. */
+  get hasOlder(): ReadonlySignal<boolean> {
+    return this.#hasOlder;
+  }
+
+  /** Follows the view; the answer ends that. */
+  open(): () => void {
+    const show = () =>
+      batch(() => {
+        this.#snapshot.value = this.#view.snapshot;
+        this.#hasOlder.value = this.#view.hasOlder;
+      });
+    const off = this.#view.on("change", show);
+    show();
+    return () => {
+      off();
+      this.#view.close();
+    };
+  }
+
+  /** A message that is here. */
+  get(offset: number): FoldedMessage | undefined {
+    return this.#view.get(offset);
+  }
+
+  /** A message wherever it is: asked for when it is not here, `undefined` until it came, `null` when it is not kept. */
+  anywhere(offset: number): ReadonlySignal<FoldedMessage | null | undefined> {
+    return computed(() => {
+      this.#snapshot.value;
+      const here = this.#view.get(offset);
+      if (here) return here;
+      const single = this.#single.value;
+      if (!single.has(offset)) void this.#ask(offset);
+      return single.get(offset);
+    });
+  }
+
+  /** Asks for older messages. */
+  async older(): Promise<void> {
+    if (this.#isLoading.peek() || !this.#view.hasOlder) return;
+    await this.#load(async () => {
+      await this.#view.older(PAGE_COUNT);
+    });
+  }
+
+  /** Reads back to an offset. Tells whether that succeeded. */
+  async readTo(offset: number): Promise<boolean> {
+    const isThere = () => this.#view.oldest > 0 && this.#view.oldest <= offset;
+    await this.#load(async () => {
+      while (!isThere() && this.#view.hasOlder) await this.#view.older(FAR_COUNT);
+    });
+    return isThere();
+  }
+
+  /** Reads back to a line, and until there is a screenful: edits and reactions take places, but are no messages. */
+  async reach(line: number): Promise<void> {
+    await this.#load(async () => {
+      for (;;) {
+        const { items, hasOlder } = this.#view;
+        const isThere = items.length >= SCREEN_COUNT && (line < 0 || (items[0]?.message.offset ?? 0) <= line + 1);
+        if (isThere || !hasOlder) return;
+        await this.#view.older(PAGE_COUNT);
+      }
+    });
+  }
+
+  /** What fails is asked again when somebody goes there again. */
+  async #load(read: () => Promise<void>): Promise<void> {
+    this.#isLoading.value = true;
+    await read().catch(() => {});
+    this.#isLoading.value = false;
+  }
+
+  async #ask(offset: number): Promise<void> {
+    if (this.#asked.has(offset)) return;
+    this.#asked.add(offset);
+    try {
+      const { messages } = await this.#room.page({ from: offset, direction: "forward", limit: 1 });
+      const [message] = messages;
+      if (!message) return;
+      const { payload, text, erased, relation } = message;
+      const replyTo = relation?.kind === "reply" ? relation.offset : 0;
+      const item = { message, payload, text, edited: false, deleted: erased, reactions: [], replyTo };
+      this.#single.value = new Map(this.#single.peek()).set(offset, item);
+    } catch (error) {
+      if ((error as { name?: string }).name === "trimmed") this.#single.value = new Map(this.#single.peek()).set(offset, null);
+      else this.#asked.delete(offset);
+    }
+  }
+}
