@@ -1,23 +1,17 @@
 //! What live sessions hear of changes, and what they hear no more.
 
-use std::time::{Duration, Instant};
-
+use konvert_protocol::Encoding;
 use konvert_protocol::v1::server_frame::Body as Push;
-use konvert_protocol::{Encoding, v1};
 use serde_json::{Value, json};
 
 use crate::api::{Api, until};
-use crate::broken::broken_build;
 use crate::dialogs::{direct, group, say};
 use crate::link::By;
-use crate::server::{Server, Setup};
+use crate::server::Server;
 use crate::user::{User, speaking};
 
-/// A change of access must be seen within this.
-const AT_ONCE: Duration = Duration::from_secs(1);
-
 /// Waits for the change of a resource that fits.
-async fn changed(user: &mut User, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+pub async fn changed(user: &mut User, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
     loop {
         if let Push::Changed(change) = user.push().await
             && change.path == path
@@ -28,57 +22,6 @@ async fn changed(user: &mut User, path: &str, fits: impl Fn(&Value) -> bool) -> 
             }
         }
     }
-}
-
-/// A member who is removed hears nothing from the first second on, and cannot come back.
-async fn removed_members_are_out(setup: Setup, by: By) {
-    let server = setup.start().await;
-    let (ann, bob) = (Api::sign_up(&server, "ann").await, Api::sign_up(&server, "bob").await);
-    let dialog = group(&ann, "Talk", &[&bob]).await;
-    let mut live = User::connect_by(&server, by, bob.token().to_owned(), Vec::new()).await;
-    let position = live.subscribe(&dialog).await.position;
-    say(&ann, &dialog, "welcome").await;
-    assert_eq!(live.message().await.payload, "welcome");
-
-    let asked = Instant::now();
-    ann.delete(&format!("/api/dialogs/{dialog}/members/{}", bob.user)).await.ok();
-    let change = tokio::time::timeout(AT_ONCE, async {
-        loop {
-            if let Push::MembershipChanged(change) = live.push().await {
-                return change;
-            }
-        }
-    });
-    let change = change.await.expect("the change is told at once");
-    assert!(change.allow.is_empty() && asked.elapsed() < AT_ONCE, "{change:?}");
-    for _ in 0..3 {
-        say(&ann, &dialog, "without you").await;
-    }
-    let heard = live.pushes().await;
-    assert!(!heard.iter().any(|push| matches!(push, Push::Message(_))), "{heard:?}");
-    let room = || dialog.clone();
-    let refused = [
-        live.refused(v1::Subscribe { room: room(), since: position, ..Default::default() }).await,
-        live.refused(v1::History { room: room(), ..Default::default() }).await,
-        live.refused(crate::user::publish(&dialog, "m", "let me in")).await,
-        live.refused(v1::Read { room: room(), offset: 1 }).await,
-    ];
-    assert!(refused.iter().all(|error| error.name == "unknown_room"), "{refused:?}");
-    bob.get(&format!("/api/dialogs/{dialog}/messages")).await.refused(404, "not_found");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_member_hears_nothing_more() {
-    for by in [By::Socket(Encoding::Protobuf), By::Stream, By::Poll] {
-        removed_members_are_out(Setup::default(), by).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_member_who_stays_would_be_seen() {
-    let setup = Setup::default().broken(&broken_build(), "keep_members");
-    let check = tokio::spawn(removed_members_are_out(setup, By::Socket(Encoding::Protobuf)));
-    assert!(check.await.is_err(), "with the fault keep_members the check still passed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,6 +15,7 @@ mod endpoints;
 mod files;
 mod foreign;
 mod forms;
+mod gone;
 mod limits;
 #[path = "../contract/link.rs"]
 mod link;
