@@ -14,13 +14,13 @@ const EARLY: [(i64, &str, &str); 3] = [
 ];
 
 /// The tables, without a server.
-enum Database {
+pub enum Database {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
 }
 
 impl Database {
-    async fn open(url: &str) -> Self {
+    pub async fn open(url: &str) -> Self {
         match url.starts_with("postgres:") {
             true => Self::Postgres(PgConnection::connect(url).await.expect("PostgreSQL answers")),
             false => Self::Sqlite(SqliteConnection::connect(url).await.expect("the file is a database")),
@@ -35,7 +35,7 @@ impl Database {
         done.expect("the form");
     }
 
-    async fn run(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
+    pub async fn run(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(database) => sqlx::query(text).execute(database).await.map(drop),
             Self::Postgres(database) => sqlx::query(text).execute(database).await.map(drop),
@@ -54,7 +54,7 @@ impl Database {
         }
     }
 
-    async fn close(self) {
+    pub async fn close(self) {
         let closed = match self {
             Self::Sqlite(database) => database.close().await,
             Self::Postgres(database) => database.close().await,

@@ -30,6 +30,7 @@ mod receiver;
 mod refused;
 mod removed;
 mod script;
+mod seldom;
 #[path = "../support/server.rs"]
 mod server;
 mod uploads;
