@@ -20,6 +20,7 @@ pub(super) fn banner(config: &Config, ready: &Ready) -> String {
         "{bold}Konvert {version}{plain}\n\n  \
            chat page  {bold}http://{address}/{plain}\n  \
            socket     ws://{address}/api/websocket\n  \
+           API        http://{address}/api/docs\n  \
            health     http://{address}/api/health\n  \
            metrics    http://{address}/metrics\n  \
            data       {data}\n\n",

@@ -13,7 +13,7 @@ use super::words;
 pub enum Role {
     /// Their own things.
     User,
-    /// Answers visitors; sees the dialogs of service.
+    /// As users, with quotas of their own: for those who answer visitors.
     Operator,
     /// Everything.
     Administrator,

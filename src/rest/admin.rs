@@ -1,7 +1,7 @@
 //! What administrators do: `/api/admin/…`, and the first of them.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -102,16 +102,28 @@ async fn audit(
     state.service.audit_entries(&caller, page).await.map(axum::Json)
 }
 
-/// How the first administrator comes to be: what the link that the server printed shows.
+/// How the first administrator comes to be: what the link that the server printed shows. Browsers get a form.
 #[utoipa::path(get, path = "/api/auth/first-administrator", tag = "admin", responses(
-    (status = 200, body = String, content_type = "text/plain")))]
-async fn how_to_begin() -> impl IntoResponse {
-    let text = "You become the first administrator of this server by a request with the code of this link:\n\n\
+    (status = 200, content((String = "text/plain"), (String = "text/html")))))]
+async fn how_to_begin(headers: HeaderMap) -> impl IntoResponse {
+    let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok()).unwrap_or_default();
+    let (kind, text) = match accepts.contains("text/html") {
+        true => ("text/html; charset=utf-8", include_str!("first/index.html")),
+        false => ("text/plain; charset=utf-8", HOW_TO_BEGIN),
+    };
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store"), (header::VARY, "accept")], text)
+}
+
+/// What the form does.
+pub(super) async fn script_of_the_form() -> impl IntoResponse {
+    let kind = (header::CONTENT_TYPE, "text/javascript; charset=utf-8");
+    ([kind, (header::CACHE_CONTROL, "no-cache")], include_str!("first/first.js"))
+}
+
+const HOW_TO_BEGIN: &str = "You become the first administrator of this server by a request with the code of this link:\n\n\
          curl -H 'content-type: application/json' THIS_SERVER/api/auth/first-administrator \\\n  \
          -d '{\"code\": \"…\", \"login\": \"anna\", \"password\": \"…\", \"name\": \"Anna\"}'\n\n\
          The code holds until it is used or the server is started again.\n";
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], text)
-}
 
 /// Makes the first administrator and signs them in.
 #[utoipa::path(post, path = "/api/auth/first-administrator", tag = "admin", request_body = FirstAdministrator,

@@ -129,7 +129,10 @@ async fn read(
     state.service.read(&caller, &id, up_to).await.map(axum::Json)
 }
 
-/// How far the members have read.
+/// How far the members have read
+///
+/// Of the first members by id, as many as `broker.presence_list_max` says (500 unless the operator set it otherwise), those who
+/// have read something. In larger dialogs the others are not told of.
 #[utoipa::path(get, path = "/api/dialogs/{id}/receipts", tag = "messages", responses(
     (status = 200, body = Vec<Receipt>), (status = "4XX", body = Problem)))]
 async fn receipts(State(state): State<RestState>, caller: Caller, Path(id): Path<String>) -> Answer<Vec<Receipt>> {

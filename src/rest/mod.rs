@@ -20,6 +20,7 @@ mod problem;
 mod ranges;
 mod request;
 mod server;
+mod sessions;
 mod uploads;
 mod webhooks;
 
@@ -75,6 +76,7 @@ pub fn router(state: RestState) -> Router {
         .route("/api/health/ready", get(health::ready))
         .route("/api/system/health", get(health::ready))
         .route("/api/v1/health", get(health::ready))
+        .route("/api/auth/first-administrator/form.js", get(admin::script_of_the_form))
         .route("/metrics", get(metrics))
         .route("/", get(assets::index))
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -10,7 +10,7 @@ use axum::routing::get;
 use konvert_protocol::ErrorCode;
 use serde_json::{Map, Value, json};
 
-use super::{RestState, problem};
+use super::{RestState, problem, sessions};
 use crate::service::EventKind;
 
 /// What may be asked without a token; beginnings of paths.
@@ -28,7 +28,8 @@ const ALIASES: &[(&str, &str)] =
     &[("/api/health/ready", "/api/health"), ("/api/system/health", "/api/health"), ("/api/v1/health", "/api/health")];
 
 const INTRODUCTION: &str = "Everything of Konvert that is not live. What is live goes over the socket at \
-    `/api/websocket`, described in PROTOCOL.md.\n\n\
+    `/api/websocket`, described in PROTOCOL.md; where no \
+    WebSocket gets through, by the requests under *live*.\n\n\
     Bodies are JSON, names are snake_case, times are milliseconds since 1970. Send a token as `Authorization: Bearer …`: \
     people sign in at `/api/auth/sign-in`, programs use an API key.\n\n\
     What one may not know of answers as what does not exist. Every error is a problem document with a stable number.";
@@ -45,6 +46,7 @@ const TAGS: &[(&str, &str)] = &[
     ("server", "What programs do with an API key: `Authorization: Bearer kk_…`."),
     ("webhooks", "Telling programs what happens. docs/webhooks.md tells how to verify a delivery."),
     ("admin", "For administrators."),
+    sessions::TAG,
     ("health", "Whether the server lives, and whether it should get traffic."),
 ];
 
@@ -100,6 +102,7 @@ fn complete(document: utoipa::openapi::OpenApi) -> Value {
     document["webhooks"] =
         EventKind::ALL.iter().map(|&kind| (kind.name().to_owned(), event(kind))).collect::<Map<_, _>>().into();
     if let Some(paths) = document["paths"].as_object_mut() {
+        sessions::describe(paths);
         for (alias, path) in ALIASES {
             let item = paths.get(*path).cloned().unwrap_or_default();
             paths.insert((*alias).to_owned(), item);

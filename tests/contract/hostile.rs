@@ -12,6 +12,7 @@ use tungstenite::Message;
 use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use crate::link::{By, Link};
 use crate::server::{Server, Setup};
 use crate::user::{self, DEADLINE, User, publish};
 
@@ -97,7 +98,8 @@ async fn garbage_and_broken_frames_are_closed_with_their_code() {
     others_notice_nothing(&server, &mut witness).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(tokens_that_must_not_be_believed);
+
 async fn tokens_that_must_not_be_believed() {
     let server = Server::start().await;
     let good = user::token(&server, "mallory", "*", user::ALL);
@@ -118,16 +120,22 @@ async fn tokens_that_must_not_be_believed() {
         ("foreign", user::token(&other_server, "mallory", "*", user::ALL), ErrorCode::BadToken),
         ("endless", "x".repeat(100_000), ErrorCode::BadToken),
     ] {
-        let mut socket = user::open(&server, Encoding::Json).await;
-        socket.send(connect(Encoding::Json, &token)).await.expect("the socket is open");
-        let reply = socket.next().await.expect("a reply").expect("a message").into_data();
-        let frame = Encoding::Json.decode::<v1::ServerFrame>(reply).next().expect("a frame").expect("JSON");
-        let Some(Reply::Error(error)) = frame.body else { panic!("{what} got {frame:?}") };
-        assert!(user::is(&error, code), "{what} got {error:?}");
+        let encoding = if let By::Socket(encoding) = user::by() { encoding } else { Encoding::Json };
+        let connect = v1::Connect { token: token.clone(), ..Default::default() };
+        let mut link = Link::open(&server, user::by(), encoding.encode(&v1::ClientFrame::new(1, connect))).await;
+        let mut frames = Vec::new();
+        let closed = loop {
+            match link.receive().await {
+                Ok(more) => frames.extend(more),
+                Err(code) => break code,
+            }
+        };
+        let [v1::ServerFrame { id: 1, body: Some(Reply::Error(error)) }] = &frames[..] else {
+            panic!("{what} got {frames:?}")
+        };
+        assert!(user::is(error, code), "{what} got {error:?}");
         assert!(token.is_empty() || !error.message.contains(&token), "the error repeats the token");
-        let close = socket.next().await.expect("a close").expect("a close");
-        let Message::Close(Some(close)) = close else { panic!("{what} got {close:?}") };
-        assert_eq!(u16::from(close.code), CloseCode::NotAuthenticated.number(), "{what}");
+        assert_eq!(closed, CloseCode::NotAuthenticated.number(), "{what}");
     }
 }
 
@@ -288,7 +296,8 @@ fn resident_bytes(pid: u32) -> u64 {
     kib << 10
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(what_rights_do_not_allow);
+
 async fn what_rights_do_not_allow() {
     let server = Server::start().await;
     let mut ann = User::connect(&server, "ann").await;

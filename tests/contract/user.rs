@@ -134,6 +134,14 @@ impl User {
         self.link.encoding()
     }
 
+    /// The secret of a session that is spoken for by requests.
+    pub fn pass(&self) -> &str {
+        match &self.link {
+            Link::Stream(_, session) | Link::Poll(session) => &session.pass,
+            Link::Socket(..) => "",
+        }
+    }
+
     /// Says goodbye.
     pub async fn goodbye(self) {
         self.link.goodbye().await;

@@ -77,7 +77,8 @@ async fn stored(server: &Server, user: &str) -> String {
     hash
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+over_each!(mentions_and_blobs_travel_and_are_erased);
+
 async fn mentions_and_blobs_travel_and_are_erased() {
     let mut server = Server::start().await;
     let mut ann = User::connect(&server, "ann").await;

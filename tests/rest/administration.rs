@@ -25,6 +25,22 @@ async fn the_first_administrator_comes_by_a_code_that_works_once() {
     let old_code = server.first_administrator().expect("a code").to_owned();
     let how = anybody.get(&format!("/api/auth/first-administrator?code={old_code}")).await;
     assert_eq!(how.status, 200);
+    assert!(how.headers["content-type"].to_str().expect("text").starts_with("text/plain"));
+    // A browser gets a form, with nothing inline, and a script that may run.
+    for (path, accept, kind) in [
+        ("/api/auth/first-administrator?code=x", "text/html,*/*;q=0.8", "text/html"),
+        ("/api/auth/first-administrator/form.js", "*/*", "text/javascript"),
+    ] {
+        let asked = anybody.request(reqwest::Method::GET, path).header("accept", accept);
+        let answer = asked.send().await.expect("an answer");
+        assert_eq!(answer.status(), 200, "{path}");
+        assert!(answer.headers()["content-type"].to_str().expect("text").starts_with(kind), "{path}");
+        let text = answer.text().await.expect("a body");
+        assert!(kind != "text/html" || text.contains("src=\"/api/auth/first-administrator/form.js\""), "{text}");
+        for word in ["http://", "https://", "onclick=", "style=", "innerHTML", "<style", "<script>"] {
+            assert!(!text.contains(word), "{path} contains {word}");
+        }
+    }
     let body = |code: &str, login: &str| json!({"code": code, "login": login, "password": PASSWORD, "name": "Root"});
     anybody.post("/api/auth/first-administrator", body("guess", "root")).await.refused(403, "forbidden");
 

@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 use crate::api::{Api, PASSWORD};
 use crate::dialogs::{direct, group, say};
 use crate::files::{begin, location, picture, upload as upload_file};
+use crate::link::By;
 use crate::programs::{anything, program};
 use crate::server::{Server, Setup};
-use crate::user::User;
-use Who::{Administrator, AnyUser, Anybody, Key, Manager, Member, Own, Steward};
+use crate::user::{User, speaking};
+use Who::{Administrator, AnyUser, Anybody, Key, Manager, Member, Own, Session, Steward};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +39,8 @@ enum Who {
     Key(&'static str),
     /// Administrators, and programs whose key has the scope `webhooks`.
     Steward,
+    /// Whoever shows the session's secret; a token is of no use.
+    Session,
 }
 
 /// Every route: who may, the method, the path with the things of A in it, and a body that would do harm if it were let in.
@@ -175,6 +178,11 @@ fn rows() -> Vec<(Who, &'static str, &'static str, Value)> {
         (Key("tokens"), "POST", "/api/server/users", json!({"user": "{ann}", "name": "Taken"})),
         (Key("publish"), "POST", "/api/server/rooms", json!({"room": "{dialog}", "mode": "e2ee"})),
         (Key(""), "GET", "/api/server/health", none()),
+        // A stream is open to all who say who they are in its first frame.
+        (Anybody, "POST", "/api/sse", json!({"id": 1, "connect": {"token": "x"}})),
+        (Session, "POST", "/api/poll", json!({"id": 2, "ping": {}})),
+        (Session, "POST", "/api/send", json!({"id": 2, "unsubscribe": {"room": "{dialog}"}})),
+        (Session, "POST", "/api/close", none()),
         // At the end, because they end the sign-in that asks.
         (AnyUser, "POST", "/api/auth/sign-out", none()),
         (AnyUser, "POST", "/api/auth/sign-out-everywhere", none()),
@@ -191,6 +199,10 @@ struct World {
     operator: Api,
     dialog: String,
     names: Vec<(&'static str, String)>,
+    /// A's session by plain requests.
+    live: User,
+    /// Its secret, but for a little.
+    guess: String,
 }
 
 impl World {
@@ -234,7 +246,11 @@ impl World {
             ("{nobody}", "acc-nobodynobodynob".to_owned()),
         ];
         assert!(names.iter().all(|(_, value)| value != "null"), "{names:?}");
-        Self { server, ann, member, stranger, friend, operator, dialog, names }
+        let live = User::connect_by(&server, By::Poll, ann.token().to_owned(), Vec::new()).await;
+        let (session, secret) = live.pass().rsplit_once('.').expect("a secret");
+        let guess = format!("{session}.{}", secret.chars().rev().collect::<String>());
+        assert_ne!(guess, live.pass());
+        Self { server, ann, member, stranger, friend, operator, dialog, names, live, guess }
     }
 
     /// With the names of A's things in it.
@@ -264,7 +280,11 @@ impl World {
     async fn ask(&self, who: &Api, method: &str, path: &str, body: &Value) -> (u16, String) {
         let body: Value = serde_json::from_str(&self.fill(&body.to_string())).expect("JSON");
         let method: Method = method.parse().expect("a method");
-        let answer = who.ask(method, &self.fill(path), (!body.is_null()).then_some(body)).await;
+        let mut request = who.request(method, &self.fill(path)).header("konvert-session", &self.guess);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        let answer = Api::answer(request).await;
         (answer.status.as_u16(), answer.body["name"].as_str().unwrap_or_default().to_owned())
     }
 }
@@ -273,7 +293,7 @@ impl World {
 fn forget_times(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            ["used_ms", "seen_ms", "online"].iter().for_each(|name| drop(map.remove(*name)));
+            ["used_ms", "last_seen_ms", "online"].iter().for_each(|name| drop(map.remove(*name)));
             map.values_mut().for_each(forget_times);
         }
         Value::Array(list) => list.iter_mut().for_each(forget_times),
@@ -312,8 +332,10 @@ fn refused(who: Who, as_what: &str) -> Option<&'static [(u16, &'static str)]> {
     const FORBIDDEN: &[(u16, &str)] = &[(403, "forbidden")];
     const NOT_ALLOWED: &[(u16, &str)] = &[(403, "forbidden"), (403, "not_allowed")];
     const WRONG: &[(u16, &str)] = &[(401, "bad_token")];
+    const ENDED: &[(u16, &str)] = &[(410, "session_ended")];
     Some(match (as_what, who) {
         (_, Anybody) => return None,
+        (_, Session) => ENDED,
         ("nobody", _) => UNAUTHORIZED,
         ("user", AnyUser) | ("member", AnyUser | Member) => return None,
         ("user" | "member", Own) | ("user", Member | Manager) => HIDDEN,
@@ -329,7 +351,7 @@ fn refused(who: Who, as_what: &str) -> Option<&'static [(u16, &'static str)]> {
 
 #[tokio::test]
 async fn nobody_gets_at_what_is_not_theirs() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     // A key that may do one thing which no route needs alone.
     let bare = program(&world.server, &["dialogs"], "*").await;
     let before = world.hers().await;
@@ -356,6 +378,8 @@ async fn nobody_gets_at_what_is_not_theirs() {
                 leaks.push(format!("{method} {path} as {as_what}: {got:?}, not {expected:?}"));
             }
         }
+        // Her session is still there, and hears from her in time to stay.
+        world.live.pushes().await;
         let after = world.hers().await;
         if after != before {
             leaks.push(format!("{method} {path} changed what is not theirs:\n{before}\n{after}"));
@@ -363,6 +387,8 @@ async fn nobody_gets_at_what_is_not_theirs() {
         }
     }
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
+    // Nobody spoke for it either.
+    assert_eq!(world.live.refused(v1::Unsubscribe { room: world.dialog.clone() }).await.name, "not_subscribed");
 }
 
 /// Of each verb one that would get at A's dialog.
@@ -408,6 +434,12 @@ fn every_verb_is_tried() {
 
 #[tokio::test]
 async fn no_verb_gets_at_a_dialog_of_others() {
+    for by in [By::Socket(Encoding::Protobuf), By::Stream, By::Poll] {
+        speaking(by, check_verbs()).await;
+    }
+}
+
+async fn check_verbs() {
     let world = World::new().await;
     let mut stranger =
         User::connect_with(&world.server, world.stranger.token().to_owned(), Encoding::Protobuf, Vec::new()).await;
