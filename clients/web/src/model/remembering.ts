@@ -1,6 +1,6 @@
 // Remembers what is shown, and shows what is remembered.
 //
-// Owns when something is written down: a while after it has changed, and when one goes. Invariant: what the server has
+// Owns when something is written down: at once, and what changes again soon a while later. Invariant: what the server has
 // told is never replaced by what was remembered.
 import { effect, type Signal } from "@preact/signals";
 import type { Contacts } from "./contacts";
@@ -9,7 +9,7 @@ import type { Dialogs } from "./dialogs";
 import type { Memory } from "./memory";
 
 /** Changes closer together than this are written down once, milliseconds. */
-const PAUSE_MS = 700;
+const PAUSE_MS = 500;
 
 export class Remembering {
   readonly #memory: Memory;
@@ -59,24 +59,28 @@ export class Remembering {
   }
 }
 
-/** Writes a value down a while after it has changed. Gives back how to stop; what is not written then is written at once. */
+/** Writes a value down at once, and what it becomes soon after a while later. Gives back how to stop. */
 function written<Value>(read: () => Value | null, write: (value: Value) => unknown): () => void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let last: Value | null = null;
   const now = () => {
-    clearTimeout(timer);
     timer = undefined;
-    if (last !== null) void write(last);
+    if (last === null) return;
+    void write(last);
     last = null;
+    timer = setTimeout(now, PAUSE_MS);
   };
   const off = effect(() => {
     const value = read();
     if (value === null) return;
     last = value;
-    timer ??= setTimeout(now, PAUSE_MS);
+    // A page may be closed at any moment.
+    if (timer === undefined) now();
   });
   return () => {
     off();
-    now();
+    clearTimeout(timer);
+    timer = undefined;
+    if (last !== null) void write(last);
   };
 }

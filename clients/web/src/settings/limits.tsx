@@ -35,7 +35,11 @@ export function Limits() {
           <div key={kind} data-limit={kind}>
             <dt>{settings.limit[kind] ?? kind}</dt>
             <dd>{max === null ? settings.unlimited(say(kind, used)) : settings.of(say(kind, used), say(kind, max))}</dd>
-            {max !== null && <meter min={0} max={max || 1} high={max * 0.9} value={used} aria-label={settings.limit[kind] ?? kind} />}
+            {max !== null && (
+              <dd class="gauge">
+                <meter min={0} max={max || 1} high={max * 0.9} value={used} aria-label={settings.limit[kind] ?? kind} />
+              </dd>
+            )}
           </div>
         ))}
       </dl>
