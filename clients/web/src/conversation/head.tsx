@@ -22,7 +22,7 @@ export function Head({ name, conversation }: HeadProps) {
   const { back, list, groups } = words();
   const dialog = chat.dialogs.get(name);
   const other = dialog?.user;
-  const isOnline = !!other && !!chat.people.get(other.id).value?.online;
+  const isOnline = !!other && chat.connection.isCalm.value && !chat.isRecalled.value && !!chat.people.get(other.id).value?.online;
   const title = dialog ? titleOf(dialog) : name === LOBBY ? list.lobby : name;
   const mark = !other && <Icon name={dialog ? "people" : "room"} />;
   return (

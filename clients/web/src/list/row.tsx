@@ -14,8 +14,6 @@ import { times, words } from "../words";
 import { Preview } from "./preview";
 import { titleOf } from "./title";
 
-export { titleOf } from "./title";
-
 export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
   const chat = useChat();
   const { list } = words();
