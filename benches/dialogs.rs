@@ -99,7 +99,8 @@ async fn run() -> bool {
     let journal = Arc::new(MemoryJournal::new(&JournalConfig::default(), fanout.clone()).expect("a journal"));
     let directory = Directory::open(&DirectoryConfig::default(), data.path()).await.expect("a directory");
     let config = ServiceConfig::default();
-    let (limits, _) = Limits::load(directory.clone(), LimitsConfig::default(), now_ms).await.expect("the limits");
+    let (limits, _) =
+        Limits::load(directory.clone(), LimitsConfig::default(), 1_000, now_ms).await.expect("the limits");
     let blobs = Arc::new(Blobs::open(BlobsConfig::default(), data.path(), 0).expect("a place for files"));
     let runtime = tokio::runtime::Handle::current();
     let roster = Roster::new(directory.clone(), runtime, &config, limits).await.expect("a roster");

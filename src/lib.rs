@@ -14,6 +14,7 @@
 //! address      where somebody is: what counts as one address, proxies
 //! auth         tokens in, identity and rights out
 //! rest         everything over HTTP that is not live; the page
+//! rate_limit   a token bucket in eight bytes
 //! origin       which pages may talk to this server
 //! metrics      every number told to Prometheus
 //! sabotage     faults for the negative controls of the tests; none in a release
@@ -30,6 +31,7 @@ pub mod gateway;
 pub mod journal;
 pub mod metrics;
 pub mod origin;
+pub mod rate_limit;
 pub mod rest;
 pub mod sabotage;
 pub mod secrets;

@@ -129,7 +129,8 @@ impl Server {
             .map_err(|source| ServeError::Journal { directory, source })?;
         let directory = open_directory(config).await?;
         let runtime = tokio::runtime::Handle::current();
-        let (limits, notices) = Limits::load(directory.clone(), config.limits.clone(), now_ms).await?;
+        let pace = config.gateway.publishes_per_second;
+        let (limits, notices) = Limits::load(directory.clone(), config.limits.clone(), pace, now_ms).await?;
         let roster = Roster::new(directory.clone(), runtime.clone(), &config.service, limits).await?;
         let broker = Broker::new(config.broker.clone(), journal.clone(), fanout.clone(), Arc::new(roster.clone()));
         open_rooms(&broker, journal.as_ref(), &config.broker.rooms).await?;
@@ -156,17 +157,19 @@ impl Server {
             tracing::error!(%error, "there is no code for a first administrator");
             None
         });
+        let edge = edge(config);
+        let trusted_proxies = edge.trusted_proxies.clone();
         let router = rest::router(RestState {
             health: health_facts(broker.clone(), config.journal.free_bytes_min, is_draining.clone(), trouble.clone()),
             metrics: metrics.clone(),
             started: Instant::now(),
-            edge: Arc::new(edge(config)),
+            edge: Arc::new(edge),
             service: service.clone(),
             runtime,
         });
-        let (settings, keys) = (config.gateway.clone(), auth.clone());
-        let shared = Arc::new(Shared { config: settings, broker: broker.clone(), auth: keys, admission, counters });
-        let gateway = Gateway::start(&listener, shared, inboxes, router)?;
+        let (settings, keys, core) = (config.gateway.clone(), auth.clone(), broker.clone());
+        let shared = Shared { config: settings, trusted_proxies, broker: core, auth: keys, admission, counters };
+        let gateway = Gateway::start(&listener, Arc::new(shared), inboxes, router)?;
         let stop = CancellationToken::new();
         let housekeeping = (tokio::spawn(service.clone().keep_house(notices, stop.clone())), stop);
         Ok(Self {
@@ -258,11 +261,8 @@ fn shard_count(wanted: usize) -> usize {
 
 /// From where requests may come. What is no network was refused with the settings.
 fn edge(config: &Config) -> Edge {
-    let proxies = config.server.trusted_proxies.iter();
-    Edge {
-        origins: config.gateway.origins.clone(),
-        trusted_proxies: proxies.filter_map(|text| network(text)).collect(),
-    }
+    let proxies = config.server.trusted_proxies.iter().filter_map(|text| network(text));
+    Edge { origins: config.gateway.origins.clone(), trusted_proxies: proxies.collect() }
 }
 
 async fn open_directory(config: &Config) -> Result<Directory, DirectoryError> {

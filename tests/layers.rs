@@ -29,10 +29,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["address", "auth", "blobs", "broker", "directory", "gateway", "journal", "service"]),
-    ("gateway", &["address", "auth", "broker", "journal", "origin"]),
+    ("gateway", &["address", "auth", "broker", "journal", "origin", "rate_limit"]),
     ("rest", &["address", "origin", "service"]),
     // It answers the core's questions and tells it of changes.
-    ("service", &["auth", "blobs", "broker", "directory", "journal"]),
+    ("service", &["auth", "blobs", "broker", "directory", "journal", "rate_limit"]),
     ("directory", &[]),
     ("blobs", &[]),
     ("broker", &["auth", "journal"]),
@@ -41,6 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secrets", &[]),
     ("address", &[]),
     ("origin", &[]),
+    ("rate_limit", &[]),
     ("metrics", &[]),
     ("sabotage", &[]),
 ];

@@ -4,10 +4,12 @@
 //! is not in memory is loaded, and whoever needs it waits, never the shard.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use futures_util::future::BoxFuture;
 use konvert_protocol::ErrorCode;
 
+use super::error::BrokerError;
 use crate::auth::{Identity, Permissions};
 
 /// What the names of rooms begin with whose rights come from memberships. No grant brings such a room into being.
@@ -35,14 +37,22 @@ pub trait Directory: fmt::Debug + Send + Sync + 'static {
     /// Whether somebody deleted their account: the name that their messages were stored with is told to nobody any more.
     fn is_deleted(&self, user: &str) -> bool;
 
-    /// Takes one message from what a user may still publish.
+    /// Takes one message from what a user may still publish: from their pace, which all their connections and requests
+    /// share, and from their quota.
     ///
     /// # Errors
-    /// How long to wait, milliseconds, when nothing is left.
-    fn take_message(&self, identity: &Identity) -> Result<(), u32>;
+    /// Which of the two is used up, with how long to wait: [`BrokerError::RateLimited`], [`BrokerError::QuotaExceeded`].
+    fn take_message(&self, identity: &Identity) -> Result<(), BrokerError>;
 
     /// Gives back a message that was taken and not stored.
     fn give_back_message(&self, user: &str);
+
+    /// Takes one try from what may still be tried from an address by those who have not said who they are: a token that is
+    /// refused, a guest who is new. Requests take from the same.
+    ///
+    /// # Errors
+    /// How long to wait, milliseconds.
+    fn take_try(&self, address: IpAddr) -> Result<(), u32>;
 
     /// Whether somebody may read all of these files, and so may name them in a room where they may publish; then the files
     /// stay for a while. `None`: it cannot be told now.
@@ -70,11 +80,15 @@ impl Directory for NoDirectory {
         false
     }
 
-    fn take_message(&self, _: &Identity) -> Result<(), u32> {
+    fn take_message(&self, _: &Identity) -> Result<(), BrokerError> {
         Ok(())
     }
 
     fn give_back_message(&self, _: &str) {}
+
+    fn take_try(&self, _: IpAddr) -> Result<(), u32> {
+        Ok(())
+    }
 
     fn may_name(&self, _: &Identity, _: &str, _: Vec<String>) -> BoxFuture<'static, Option<bool>> {
         Box::pin(std::future::ready(Some(true)))

@@ -28,7 +28,7 @@ pub struct GatewayConfig {
     pub rooms_per_connection: usize,
     /// Commands per second of one connection, all verbs together, sustained; twice as many in a burst.
     pub commands_per_second: u32,
-    /// Publishes per second of one connection, sustained; twice as many in a burst.
+    /// Publishes per second of one account, over all its connections and over HTTP, sustained; twice as many in a burst.
     pub publishes_per_second: u32,
     /// Signals per second of one connection, sustained; twice as many in a burst.
     pub signals_per_second: u32,

@@ -1,6 +1,7 @@
 //! One connection of a shard: what it writes to, what waits to be written, and, once it has said who it is, a session.
 
 use std::io;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use konvert_protocol::v1;
@@ -21,6 +22,15 @@ pub enum Stage {
     Closing(u16),
 }
 
+/// Where a connection came from.
+#[derive(Debug, Clone, Copy)]
+pub struct From {
+    /// Whether the request named an origin, which a page always does.
+    pub has_origin: bool,
+    /// The address that counts for limits of tries, also behind a trusted proxy.
+    pub address: IpAddr,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub struct Connection {
@@ -30,8 +40,8 @@ pub struct Connection {
     pub generation: u32,
     /// Where it is in its life.
     pub stage: Stage,
-    /// Whether the request named an origin, which a page always does.
-    pub has_origin: bool,
+    /// Where it came from.
+    pub from: From,
     /// What waits to be written.
     pub outbox: Outbox,
     /// In the shard's list of connections to write to.

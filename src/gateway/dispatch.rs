@@ -10,7 +10,7 @@ use konvert_protocol::v1::client_frame::Body as Command;
 use konvert_protocol::v1::server_frame::Body as Reply;
 use konvert_protocol::{CloseCode, DecodeError, ErrorCode, v1};
 
-use super::connection::Stage;
+use super::connection::{From, Stage};
 use super::publishing::Publishing;
 use super::session::{IN_FLIGHT_MAX, Session};
 use super::shard::Shard;
@@ -189,17 +189,18 @@ impl Shard {
     /// The identity, and the token of one who is new.
     fn identify(&mut self, caller: Caller, command: &v1::Connect) -> Result<(String, Identity), v1::Error> {
         let now_ms = self.clock.now_ms();
+        let from = self.get(caller.slot, caller.generation).map(|connection| connection.from);
         if !command.token.is_empty() {
-            return Ok((String::new(), self.verify(&command.token)?));
+            return Ok((String::new(), self.verify(&command.token, from)?));
         }
         // A page always names its origin, and the origin was checked; whatever else connects needs a token.
-        let has_origin = self.get(caller.slot, caller.generation).is_some_and(|connection| connection.has_origin);
-        if !has_origin {
+        if !from.is_some_and(|from| from.has_origin) {
             return Err(v1::Error::because(
                 ErrorCode::GuestsNotAllowed,
                 "A token is needed: guests come from pages, which name their origin.",
             ));
         }
+        self.take_try(from)?;
         self.shared.auth.guest(&command.name, now_ms).map_err(|error| match error {
             GuestError::NotAllowed => v1::Error::new(ErrorCode::GuestsNotAllowed),
             GuestError::BadName => v1::Error::because(
@@ -209,19 +210,32 @@ impl Shard {
         })
     }
 
-    fn verify(&self, token: &str) -> Result<Identity, v1::Error> {
-        let identity = self.shared.auth.verify(token, self.clock.now_ms()).map_err(|error| match error {
+    /// Whom a token names. Whoever tries tokens is slowed down as in requests, and those who have a good one are not.
+    fn verify(&self, token: &str, from: Option<From>) -> Result<Identity, v1::Error> {
+        let verified = self.shared.auth.verify(token, self.clock.now_ms()).map_err(|error| match error {
             TokenError::Expired => v1::Error::new(ErrorCode::TokenExpired),
             TokenError::Bad(_) => v1::Error::because(ErrorCode::BadToken, error.to_string()),
-        })?;
-        match self.shared.broker.directory().refusal(&identity) {
-            Some(code) => Err(v1::Error::new(code)),
-            None => Ok(identity),
-        }
+        });
+        let refused = match verified {
+            Ok(identity) => match self.shared.broker.directory().refusal(&identity) {
+                Some(code) => v1::Error::new(code),
+                None => return Ok(identity),
+            },
+            Err(error) => error,
+        };
+        self.take_try(from)?;
+        Err(refused)
+    }
+
+    fn take_try(&self, from: Option<From>) -> Result<(), BrokerError> {
+        let directory = self.shared.broker.directory();
+        let taken = from.map_or(Ok(()), |from| directory.take_try(from.address));
+        taken.map_err(BrokerError::RateLimited)
     }
 
     fn refresh(&mut self, caller: Caller, command: &v1::Refresh) -> Answer {
-        let identity = self.verify(&command.token)?;
+        let from = self.get(caller.slot, caller.generation).map(|connection| connection.from);
+        let identity = self.verify(&command.token, from)?;
         let token_expires_ms = identity.expires_ms;
         let Some(session) = self.session(caller.slot, caller.generation) else { return Ok(None) };
         if session.identity.user != identity.user {

@@ -6,7 +6,7 @@ use konvert_protocol::v1;
 use tokio_util::sync::DropGuard;
 
 use super::admission::{ConnectionPlace, PendingPlace};
-use super::connection::Stage;
+use super::connection::{From, Stage};
 use super::shard::Shard;
 use super::transport::{Answer, Poll, Stream, StreamBody, Transport};
 use crate::broker::{Act, Declined, Errand, SessionKey};
@@ -16,8 +16,8 @@ use crate::broker::{Act, Declined, Errand, SessionKey};
 pub struct Entrant {
     /// What it says; the first should be `connect`.
     pub frames: Vec<v1::ClientFrame>,
-    /// Whether the request named an origin.
-    pub has_origin: bool,
+    /// Where it came from.
+    pub from: From,
     /// Its place among those that have not authenticated.
     pub pending: PendingPlace,
     /// Its place among the connections.
@@ -38,8 +38,8 @@ impl Shard {
     }
 
     fn begin(&mut self, transport: Transport, entrant: Entrant, answer: Option<Answer>) -> (u32, u32) {
-        let Entrant { frames, has_origin, pending, place } = entrant;
-        let (slot, generation) = self.seat(transport, has_origin, pending, place);
+        let Entrant { frames, from, pending, place } = entrant;
+        let (slot, generation) = self.seat(transport, from, pending, place);
         if let Some(answer) = answer {
             self.wait(slot, generation, answer);
         }

@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::MissedTickBehavior;
@@ -25,12 +26,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tower::ServiceExt;
 
 use super::admission::{Admission, Kind, PendingPlace};
+use super::connection::From;
 use super::reading::Upgraded;
 use super::requests::{self, AnswerBody, Route};
 use super::shard::Shard;
 pub use super::shard::Shared;
 use super::upgrade;
-use crate::address::canonical;
+use crate::address::{canonical, of_request};
 use crate::broker::{Delivery, Inbox};
 
 /// Longest request, headers and all, bytes.
@@ -216,6 +218,13 @@ impl Visitor {
         self.place.take().or_else(|| admission.pend(canonical(self.address)))
     }
 
+    /// The address that counts for limits of tries: what trusted proxies say is believed.
+    pub fn address_by(&self, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
+        let forwarded = headers.get_all("x-forwarded-for").iter();
+        let forwarded: Vec<_> = forwarded.map(|value| value.to_str().unwrap_or_default()).collect();
+        canonical(of_request(self.address, forwarded.into_iter(), trusted_proxies))
+    }
+
     /// It spoke for a session, so it is known who it is.
     pub fn give_back_place(&self) {
         self.place.take();
@@ -292,10 +301,12 @@ fn open_socket(mut request: Request<Incoming>, visitor: &Visitor, desk: &Rc<Desk
     let Some(place) = desk.shared.admission.connect(Kind::Socket) else { return upgrade::full() };
     let Some(pending) = visitor.take_place(&desk.shared.admission) else { return upgrade::full() };
     let upgrading = hyper::upgrade::on(&mut request);
-    let (encoding, has_origin, desk) = (handshake.encoding, handshake.has_origin, desk.clone());
+    let address = visitor.address_by(request.headers(), &desk.shared.trusted_proxies);
+    let from = From { has_origin: handshake.has_origin, address };
+    let (encoding, desk) = (handshake.encoding, desk.clone());
     tokio::task::spawn_local(async move {
         if let Some((socket, early)) = raw(upgrading).await {
-            desk.shard.borrow_mut().adopt(Upgraded { socket, early, encoding, has_origin, pending, place });
+            desk.shard.borrow_mut().adopt(Upgraded { socket, early, encoding, from, pending, place });
         }
     });
     handshake.response

@@ -27,7 +27,6 @@ mod outbox;
 mod pass;
 mod problem;
 mod publishing;
-mod rate_limit;
 mod reading;
 mod requests;
 mod rounds;

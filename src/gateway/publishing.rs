@@ -50,7 +50,7 @@ impl Shard {
         let again = command.relation.is_some().then(|| command.clone());
         let target = if let Publishing::Targeted(target) = stage { target } else { Target::NotRead };
         let (author, directory) = (Author { identity: &session.identity, allow }, shared.broker.directory());
-        directory.take_message(author.identity).map_err(BrokerError::QuotaExceeded)?;
+        directory.take_message(author.identity)?;
         let submitted = shared.broker.publish(author, &info, command, &target, now_ms, ticket);
         if !matches!(submitted, Ok(Submitted::Queued)) {
             directory.give_back_message(&session.identity.user);

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 
 use super::admission::{ConnectionPlace, PendingPlace};
 use super::codec::{Arrival, Fault};
+use super::connection::From;
 use super::shard::Shard;
 use super::transport::{Socket, Transport, close_for};
 
@@ -23,8 +24,8 @@ pub struct Upgraded {
     pub early: Bytes,
     /// As negotiated.
     pub encoding: Encoding,
-    /// Whether the request named an origin.
-    pub has_origin: bool,
+    /// Where it came from.
+    pub from: From,
     /// Its place among those that have not authenticated.
     pub pending: PendingPlace,
     /// Its place among the connections.
@@ -34,10 +35,10 @@ pub struct Upgraded {
 impl Shard {
     /// Takes in an upgraded socket and starts reading from it.
     pub fn adopt(&mut self, upgraded: Upgraded) {
-        let Upgraded { socket, early, encoding, has_origin, pending, place } = upgraded;
+        let Upgraded { socket, early, encoding, from, pending, place } = upgraded;
         let socket = Rc::new(socket);
         let transport = Socket::new(socket.clone(), encoding, self.shared.config.message_bytes);
-        let (slot, generation) = self.seat(Transport::Socket(transport), has_origin, pending, place);
+        let (slot, generation) = self.seat(Transport::Socket(transport), from, pending, place);
         if !early.is_empty() {
             self.on_bytes(slot, generation, &early);
             self.flush();

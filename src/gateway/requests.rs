@@ -16,6 +16,7 @@ use konvert_protocol::{Encoding, ErrorCode, v1};
 use tokio::sync::oneshot;
 
 use super::admission::Kind;
+use super::connection::From;
 use super::errands::Entrant;
 use super::listen::{Desk, Visitor};
 use super::pass::Pass;
@@ -161,7 +162,9 @@ fn entrant(
     let full = || problem::refuse(ErrorCode::Overloaded);
     let pending = visitor.take_place(&desk.shared.admission).ok_or_else(full)?;
     let place = desk.shared.admission.connect(kind).ok_or_else(full)?;
-    Ok(Entrant { frames, has_origin: parts.headers.contains_key(header::ORIGIN), pending, place })
+    let has_origin = parts.headers.contains_key(header::ORIGIN);
+    let address = visitor.address_by(&parts.headers, &desk.shared.trusted_proxies);
+    Ok(Entrant { frames, from: From { has_origin, address }, pending, place })
 }
 
 fn open_stream(

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::admission::UserPlace;
-use super::rate_limit::Bucket;
 use crate::auth::{Identity, Permissions};
 use crate::broker::{Lease, Room};
 use crate::journal::RoomId;
+use crate::rate_limit::Bucket;
 
 /// Most publishes, reads and other commands of a session whose answer is still awaited.
 pub const IN_FLIGHT_MAX: u32 = 4_096;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use konvert_protocol::{CloseCode, v1};
 use slab::Slab;
 
@@ -16,7 +17,7 @@ use super::access::Loading;
 use super::admission::{Admission, ConnectionPlace, PendingPlace};
 use super::clock::Clock;
 use super::config::GatewayConfig;
-use super::connection::{Connection, Stage};
+use super::connection::{Connection, From, Stage};
 use super::counters::{Counters, Tally};
 use super::dispatch::Pending;
 use super::heartbeat::Wheel;
@@ -35,6 +36,8 @@ const NORMAL: u16 = 1000;
 pub struct Shared {
     /// Settings of the live edge.
     pub config: GatewayConfig,
+    /// Proxies whose word counts for where somebody is.
+    pub trusted_proxies: Vec<IpNet>,
     /// The core.
     pub broker: Broker,
     /// Who is who.
@@ -114,7 +117,7 @@ impl Shard {
     pub(super) fn seat(
         &mut self,
         transport: Transport,
-        has_origin: bool,
+        from: From,
         pending: PendingPlace,
         place: ConnectionPlace,
     ) -> (u32, u32) {
@@ -124,7 +127,7 @@ impl Shard {
             transport,
             generation,
             stage: Stage::Pending(pending),
-            has_origin,
+            from,
             outbox: Outbox::default(),
             is_dirty: false,
             is_watched: false,

@@ -53,7 +53,7 @@ async fn state(data: &std::path::Path) -> RestState {
     let journal = Arc::new(MemoryJournal::new(&JournalConfig::default(), fanout.clone()).unwrap());
     let directory = Directory::open(&DirectoryConfig::default(), data).await.unwrap();
     let (config, runtime) = (ServiceConfig::default(), tokio::runtime::Handle::current());
-    let (limits, _) = Limits::load(directory.clone(), LimitsConfig::default(), || 0).await.unwrap();
+    let (limits, _) = Limits::load(directory.clone(), LimitsConfig::default(), 1_000, || 0).await.unwrap();
     let blobs = Arc::new(Blobs::open(BlobsConfig::default(), data, 0).unwrap());
     let roster = Roster::new(directory.clone(), runtime.clone(), &config, limits).await.unwrap();
     let broker = Broker::new(BrokerConfig::default(), journal, fanout, Arc::new(roster.clone()));

@@ -88,7 +88,6 @@ pub use webhooks::{
 use attempts::Attempts;
 use entry::Known;
 use konvert_protocol::ErrorCode;
-use pace::Pace;
 use passwords::Passwords;
 use shelf::Shelves;
 
@@ -108,7 +107,6 @@ pub struct Service {
     blobs: Arc<Blobs>,
     passwords: Passwords,
     attempts: Attempts,
-    pace: Pace,
     /// Users without an account whose row is there.
     known: Known,
     /// What refresh tokens are signed with.
@@ -150,7 +148,7 @@ impl Service {
     /// Over everything it stands on.
     pub fn new(config: ServiceConfig, ground: Ground) -> Self {
         let Ground { directory, roster, broker, auth, blobs, webhooks, now_ms } = ground;
-        let (passwords, attempts, pace) = (Passwords::start(), Attempts::new(), Pace::new(&config));
+        let (passwords, attempts) = (Passwords::start(), Attempts::new());
         let refresh_key = auth.derived_key("refresh token");
         let shelves = Shelves::new(directory.clone(), broker.clone(), config.memberships_cached_max);
         let key_limiter = keys::limiter(config.key_requests_per_second);
@@ -164,7 +162,6 @@ impl Service {
             blobs,
             passwords,
             attempts,
-            pace,
             known: entry::known(),
             refresh_key,
             now_ms,

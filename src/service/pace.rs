@@ -1,4 +1,5 @@
-//! How fast requests may come: so many per second of one account, and of one address where nobody has said who they are.
+//! How fast requests may come: so many per second of one account, and of one address where nobody has said who they are,
+//! be it in a request or on a socket.
 //!
 //! Invariant: as many buckets as were thought of at the start. Accounts and addresses are spread over them by a hash
 //! that nobody outside can foresee; now and then two share one, and however many come, nothing grows.
@@ -37,11 +38,16 @@ impl Pace {
         }
     }
 
-    fn take(&self, limiter: &DefaultKeyedRateLimiter<u64>, key: impl Hash) -> Result<(), ServiceError> {
+    /// Takes one from what may still come from an address.
+    pub(super) fn take_from_address(&self, address: IpAddr) -> Result<(), u32> {
+        self.take(&self.addresses, address)
+    }
+
+    fn take(&self, limiter: &DefaultKeyedRateLimiter<u64>, key: impl Hash) -> Result<(), u32> {
         let bucket = self.hasher.hash_one(key) % BUCKETS;
         limiter.check_key(&bucket).map_err(|full| {
             let wait_ms = full.wait_time_from(self.clock.now()).as_millis();
-            ServiceError::too_fast(u32::try_from(wait_ms).unwrap_or(u32::MAX).max(1))
+            u32::try_from(wait_ms).unwrap_or(u32::MAX).max(1)
         })
     }
 }
@@ -52,7 +58,8 @@ impl Service {
     /// # Errors
     /// `rate_limited`.
     pub fn pace_of(&self, who: &str) -> Result<(), ServiceError> {
-        self.pace.take(&self.pace.accounts, who)
+        let pace = self.roster.pace();
+        pace.take(&pace.accounts, who).map_err(ServiceError::too_fast)
     }
 
     /// Takes one request from what may still be asked from an address without saying who asks.
@@ -60,7 +67,7 @@ impl Service {
     /// # Errors
     /// `rate_limited`.
     pub fn pace_at(&self, address: IpAddr) -> Result<(), ServiceError> {
-        self.pace.take(&self.pace.addresses, address)
+        self.roster.pace().take_from_address(address).map_err(ServiceError::too_fast)
     }
 }
 
@@ -76,8 +83,8 @@ mod tests {
         for _ in 0..5 {
             pace.take(&pace.addresses, address(1)).unwrap();
         }
-        let error = pace.take(&pace.addresses, address(1)).unwrap_err();
-        assert!((1..=50).contains(&error.retry_after_ms), "{error:?}");
+        let wait_ms = pace.take(&pace.addresses, address(1)).unwrap_err();
+        assert!((1..=50).contains(&wait_ms), "{wait_ms}");
         pace.take(&pace.addresses, address(2)).unwrap();
         pace.take(&pace.accounts, "anna").unwrap();
     }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -18,8 +19,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::cache::{Lists, lists};
 use super::config::ServiceConfig;
 use super::limits::{LimitKind, Limits};
+use super::pace::Pace;
 use crate::auth::{Identity, Permission, Permissions};
-use crate::broker;
+use crate::broker::{self, BrokerError};
 use crate::directory::{Directory, DirectoryError, MemberRole, UserState};
 
 /// Reloads of the same dialog follow each other; this many of different ones may run at once.
@@ -41,6 +43,7 @@ pub struct Roster {
     dialogs: Lists<Roles>,
     absent: Cache<Box<str>, ()>,
     limits: Arc<Limits>,
+    pace: Pace,
     reloading: [Mutex<()>; RELOAD_LOCKS],
     hasher: DefaultHashBuilder,
     /// Users who may not come in: blocked, or deleted.
@@ -75,6 +78,7 @@ impl Roster {
             dialogs: lists(memberships_max, 8, |roles| roles.len()),
             absent: Cache::new(ABSENT_MAX),
             limits,
+            pace: Pace::new(config),
             reloading: std::array::from_fn(|_| Mutex::new(())),
             hasher: DefaultHashBuilder::default(),
             users: users.into_iter().map(|(id, state)| (id.into(), state)).collect(),
@@ -85,6 +89,11 @@ impl Roster {
     /// The quotas.
     pub fn limits(&self) -> &Arc<Limits> {
         &self.limits
+    }
+
+    /// How fast requests and tries may come.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     /// What somebody is in a dialog: from memory, or from the directory.
@@ -229,12 +238,16 @@ impl broker::Directory for Arc<Roster> {
         self.users.get(user).is_some_and(|state| *state == UserState::Deleted)
     }
 
-    fn take_message(&self, identity: &Identity) -> Result<(), u32> {
-        self.limits.take(&identity.user, LimitKind::Messages)
+    fn take_message(&self, identity: &Identity) -> Result<(), BrokerError> {
+        self.limits.take_message(&identity.user)
     }
 
     fn give_back_message(&self, user: &str) {
         self.limits.give_back(user, LimitKind::Messages);
+    }
+
+    fn take_try(&self, address: IpAddr) -> Result<(), u32> {
+        self.pace.take_from_address(address)
     }
 
     fn may_name(&self, identity: &Identity, room: &str, blobs: Vec<String>) -> BoxFuture<'static, Option<bool>> {

@@ -23,6 +23,7 @@ mod live;
 mod matrix;
 mod memberships;
 mod openapi;
+mod pace;
 mod postgres;
 mod programs;
 mod reach;

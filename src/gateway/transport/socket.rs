@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use crate::gateway::codec::{Codec, Fault};
 use crate::gateway::outbox::{Outbox, Written};
-use crate::gateway::rate_limit::Bucket;
+use crate::rate_limit::Bucket;
 
 /// A socket after its upgrade.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! Owns which limit holds for whom — what was set for the user, else for their role, else the settings — and the counts
 //! of the day, which begins at midnight UTC. Refuses to know what is counted. Invariants: of two who take the last one,
-//! one gets it; what was given back counts as not taken. Counts are stored every few seconds and at the end, so that a
+//! one gets it; what was given back counts as not taken. How fast somebody publishes is counted in the same entry, because
+//! it is locked for every message anyway. Counts are stored every few seconds and at the end, so that a
 //! crash forgets at most those of the last seconds, in favour of the user.
 
 mod config;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
+use dashmap::mapref::one::RefMut;
 use parking_lot::RwLock;
 use tokio::sync::mpsc;
 
@@ -21,7 +23,9 @@ pub use kinds::{LimitKind, LimitRole, Maxima, Set};
 
 use kinds::over;
 
+use crate::broker::BrokerError;
 use crate::directory::{Directory, DirectoryError, LimitOf, Used};
+use crate::rate_limit::Bucket;
 
 /// Length of what is counted together, milliseconds.
 pub(super) const DAY_MS: u64 = 24 * 3_600 * 1_000;
@@ -35,6 +39,8 @@ pub struct Limits {
     directory: Directory,
     config: LimitsConfig,
     now_ms: fn() -> u64,
+    /// Publishes per second of one account, by whatever ways.
+    publishes_per_second: u32,
     /// What was set for roles, in the order of [`LimitRole::ALL`].
     roles: RwLock<[Set; LimitRole::ALL.len()]>,
     /// What was set for users.
@@ -58,6 +64,8 @@ struct Counts {
     generation: u64,
     /// Not stored yet.
     is_new: bool,
+    /// What may still be published at this moment.
+    publishes: Bucket,
 }
 
 impl fmt::Debug for Limits {
@@ -74,6 +82,7 @@ impl Limits {
     pub async fn load(
         directory: Directory,
         config: LimitsConfig,
+        publishes_per_second: u32,
         now_ms: fn() -> u64,
     ) -> Result<(Arc<Self>, mpsc::Receiver<Arc<str>>), DirectoryError> {
         let (notices, waiting) = mpsc::channel(NOTICES_MAX);
@@ -85,6 +94,7 @@ impl Limits {
             counts: DashMap::new(),
             notices,
             config,
+            publishes_per_second,
             now_ms,
             directory,
         };
@@ -206,13 +216,33 @@ impl Limits {
     /// How long to wait, milliseconds, when none is left.
     pub fn take(&self, user: &Arc<str>, kind: LimitKind) -> Result<(), u32> {
         let now_ms = (self.now_ms)();
-        let (day, index) = (now_ms / DAY_MS, kind.index());
-        let mut counts = match self.counts.get_mut(user) {
+        self.take_from(&mut self.counts_of(user), user, kind, now_ms)
+    }
+
+    /// Takes one message: from the account's pace, then from its quota.
+    ///
+    /// # Errors
+    /// Which of the two is used up.
+    pub fn take_message(&self, user: &Arc<str>) -> Result<(), BrokerError> {
+        let now_ms = (self.now_ms)();
+        let mut counts = self.counts_of(user);
+        if !crate::sabotage::is("no_limits") {
+            counts.publishes.take(self.publishes_per_second, now_ms).map_err(BrokerError::RateLimited)?;
+        }
+        self.take_from(&mut counts, user, LimitKind::Messages, now_ms).map_err(BrokerError::QuotaExceeded)
+    }
+
+    fn counts_of(&self, user: &Arc<str>) -> RefMut<'_, Arc<str>, Counts> {
+        match self.counts.get_mut(user) {
             Some(counts) => counts,
             None => self.counts.entry(user.clone()).or_default(),
-        };
+        }
+    }
+
+    fn take_from(&self, counts: &mut Counts, user: &Arc<str>, kind: LimitKind, now_ms: u64) -> Result<(), u32> {
+        let (day, index) = (now_ms / DAY_MS, kind.index());
         if counts.day != day {
-            *counts = Counts { day, ..Counts::default() };
+            *counts = Counts { day, publishes: counts.publishes, ..Counts::default() };
         }
         let generation = self.generation.load(Ordering::Acquire);
         if counts.generation != generation {
@@ -305,7 +335,7 @@ mod tests {
     async fn limits(data: &std::path::Path, user: RoleLimits) -> (Arc<Limits>, mpsc::Receiver<Arc<str>>) {
         let directory = Directory::open(&DirectoryConfig::default(), data).await.unwrap();
         let config = LimitsConfig { user, ..LimitsConfig::default() };
-        Limits::load(directory, config, || NOW_MS.load(Ordering::Relaxed)).await.unwrap()
+        Limits::load(directory, config, 1_000, || NOW_MS.load(Ordering::Relaxed)).await.unwrap()
     }
 
     #[test]

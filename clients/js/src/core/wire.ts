@@ -58,7 +58,7 @@ export interface Limits {
   readonly framesPerMessage: number;
   /** Most rooms one connection may be subscribed to. */
   readonly roomsPerConnection: number;
-  /** Sustained publishes per second of one connection. */
+  /** Sustained publishes per second of one user, all connections together. */
   readonly publishesPerSecond: number;
   /** Longest payload of a signal, bytes. */
   readonly signalBytes: number;

@@ -1,7 +1,8 @@
-//! A token bucket in eight bytes: a connection has three of them, and there may be a hundred thousand connections.
+//! A token bucket in eight bytes: a connection has three of them, and there may be a hundred thousand connections; an
+//! account has one for all of its connections. Pure.
 
 /// Allows `rate` per second sustained and twice as many in a burst.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Bucket {
     /// When the bucket was or will be full, in parts of a steady millisecond: the generic cell rate
     /// algorithm (ITU-T I.371), where one number is the whole state.
@@ -28,7 +29,8 @@ impl Bucket {
         let now = now_ms * PARTS;
         let cost = (1_000 * PARTS).div_ceil(u64::from(rate.max(1)));
         let limit = now + BURST_S * 1_000 * PARTS;
-        let full_at = self.full_at.max(now) + cost;
+        // Never beyond the burst, unless the clock was set back meanwhile; then nobody waits for it to catch up.
+        let full_at = self.full_at.clamp(now, limit) + cost;
         if full_at > limit {
             return Err(((full_at - limit).div_ceil(PARTS)) as u32);
         }
@@ -51,5 +53,13 @@ mod tests {
         assert!(bucket.take(100, 5_000 + u64::from(wait)).is_ok());
         let later = (0..1_000).filter(|ms| bucket.take(100, 6_000 + ms).is_ok()).count();
         assert!((190..=201).contains(&later), "one second refills a hundred and so does the next: {later}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nobody() {
+        let mut bucket = Bucket::new();
+        bucket.take(100, 3_600_000).unwrap();
+        assert_eq!(bucket.take(100, 1_000), Err(10), "as if all had been taken");
+        assert!(bucket.take(100, 1_010).is_ok());
     }
 }
