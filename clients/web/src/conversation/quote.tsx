@@ -14,7 +14,7 @@ export function Quote({ offset }: { readonly offset: number }) {
     if (!(await conversation.goTo(offset))) log.note.value = talk.gone;
   };
   return (
-    <button type="button" class="quote" onClick={() => void go()} aria-label={quoted ? talk.toQuoted(name) : talk.gone}>
+    <button type="button" class="quote" onClick={() => void go()} title={quoted ? talk.toQuoted(name) : talk.gone}>
       <b dir="auto">{name}</b>
       <span dir="auto">{quoted === null ? talk.gone : quoted ? <Snippet of={quoted} /> : "…"}</span>
     </button>
