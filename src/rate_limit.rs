@@ -30,7 +30,8 @@ impl Bucket {
         let cost = (1_000 * PARTS).div_ceil(u64::from(rate.max(1)));
         let limit = now + BURST_S * 1_000 * PARTS;
         // Never beyond the burst, unless the clock was set back meanwhile; then nobody waits for it to catch up.
-        let full_at = self.full_at.clamp(now, limit) + cost;
+        self.full_at = self.full_at.clamp(now, limit);
+        let full_at = self.full_at + cost;
         if full_at > limit {
             return Err(((full_at - limit).div_ceil(PARTS)) as u32);
         }
