@@ -73,11 +73,15 @@ async fn the_list_is_in_order_and_in_pages() {
     }
     let direct = direct(&ann, &bob).await;
     // What is said last comes first; what is pinned stands above, the latest pin first.
+    // Times are told in milliseconds: what happens within the same one has no order.
+    let next_millisecond = || tokio::time::sleep(std::time::Duration::from_millis(2));
     for dialog in [&groups[3], &direct, &groups[1]] {
         say(&bob, dialog, "hello").await;
+        next_millisecond().await;
     }
     for dialog in [&groups[0], &groups[4]] {
         ann.patch(&format!("/api/dialogs/{dialog}/settings"), json!({"pinned": true})).await.ok();
+        next_millisecond().await;
     }
     ann.patch(&format!("/api/dialogs/{}/settings", groups[2]), json!({"archived": true})).await.ok();
     let want = [&groups[4], &groups[0], &groups[1], &direct, &groups[3]];
