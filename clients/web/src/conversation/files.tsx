@@ -177,8 +177,7 @@ function Card({ file, info, error, isBroken }: CardProps) {
       class="file-card"
       disabled={isGone}
       aria-busy={isBusy.value}
-      aria-label={`${talk.download}: ${name}`}
-      title={name}
+      title={`${talk.download}: ${name}`}
       onClick={() => void save()}
     >
       <span class="file-icon">

@@ -25,7 +25,6 @@ export function Reactions({ shown }: { readonly shown: Shown }) {
               type="button"
               class="reaction"
               aria-pressed={users.includes(me.id)}
-              aria-label={label}
               title={label}
               disabled={!log.mayWrite}
               onClick={() => log.conversation.react(shown, text)}
