@@ -71,6 +71,7 @@ test("a conversation without a mouse", async ({ stage }) => {
   await keyboard.press("Escape");
   await expect(her.composer).toHaveValue("");
   await keyboard.press("ArrowUp");
+  await expect(her.composer).toHaveValue("first line\nsecond line");
   await keyboard.press("ControlOrMeta+A");
   await keyboard.type("said better");
   await keyboard.press("Enter");
