@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold of the SDK: install, types, build, tests, size. Ends with the totals.
-# Tests against the server use KONVERT_BIN (default: ../../target/release/konvert), which must be there.
+# Tests against the server use KONVERT_BIN (default: ../../target/release/konvert), which must be there. So must Chromium
+# for those in a browser (CHROMIUM names another program than /usr/bin/chromium); it is installed where that is possible.
 set -uo pipefail
 cd "$(dirname "$0")"
 started=$SECONDS
@@ -27,8 +28,15 @@ tests() {
     NO_COLOR=1 npx vitest run --reporter=default
 }
 
-# Without it half of the tests would be passed over.
+chromium() {
+    command -v "${CHROMIUM:-/usr/bin/chromium}" && return
+    [ "$(id -u)" = 0 ] && command -v apt-get || { echo 'Chromium is not installed: install the package chromium'; return 1; }
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium
+}
+
+# Without these half of the tests would be passed over.
 step 'a server to test against' test -x "${KONVERT_BIN:-../../target/release/konvert}"
+step 'Chromium' chromium
 step 'install' npm ci --no-audit --no-fund --loglevel=error
 step 'lock file names no registry but npm' bash -c '! grep "\"resolved\"" package-lock.json | grep -v "https://registry.npmjs.org/"'
 step 'types' npm run --silent check

@@ -1,81 +1,115 @@
-// The examples run as their heads say. They use what `npm run build` made, as an application would.
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+// The examples run as their heads say, in a fresh copy of this directory: installed, built, started, and used by people.
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Konvert } from "../src/node/index.js";
-import { hasServer, Server, until } from "./support/server.js";
+import { faultsOf, hasChromium, launch } from "./support/chromium.js";
+import { commandsOf, Shell } from "./support/documented.js";
+import { hasServer, until } from "./support/server.js";
 
 const root = new URL("..", import.meta.url).pathname;
-const children: ChildProcess[] = [];
-
-/** Runs an example; what it says is collected. */
-function run(script: string, args: string[], env: Record<string, string> = {}): { child: ChildProcess; said: () => string } {
-  const child = spawn(process.execPath, [join(root, script), ...args], { cwd: root, env: { ...process.env, ...env } });
-  children.push(child);
-  let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (text) => (said += text));
-  return { child, said: () => said };
-}
-
-beforeAll(() => {
-  expect(existsSync(join(root, "dist/node/index.js")), "npm run build comes first").toBe(true);
-});
-afterEach(endAll);
-
-async function endAll(): Promise<void> {
-  for (const child of children.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const gone = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
-    await gone;
-  }
-}
+/** What is made here and not handed out. */
+const MADE = ["node_modules", "dist", ".readme", "bot-data", "data"];
+const place = mkdtempSync(join(tmpdir(), "konvert-examples-"));
+const fresh = join(place, "clients-js");
+const bot = commandsOf(join(root, "examples/bot/bot.mjs"));
+const react = commandsOf(join(root, "examples/react/serve.mjs"));
 
 describe.skipIf(!hasServer)("with a server", () => {
+  let shell: Shell;
+  let rounds = 0;
+
+  beforeAll(async () => {
+    expect([bot.length, react.length, bot[0]]).toEqual([3, 3, react[0]]);
+    cpSync(root, fresh, { recursive: true, filter: (path) => !MADE.includes(basename(path)) });
+    // What was just installed for this directory need not be asked for once more.
+    const installing = new Shell(fresh, { npm_config_prefer_offline: "true", npm_config_audit: "false", npm_config_fund: "false" });
+    const installed = installing.run(bot[0] ?? "");
+    expect(await installed.ended, installed.said()).toBe(0);
+    await installing.end();
+  }, 120_000);
+  beforeEach(() => {
+    const data = join(place, `data-${++rounds}`);
+    shell = new Shell(fresh, { KONVERT_SERVER__BIND: "127.0.0.1", KONVERT_SERVER__PORT: "0", KONVERT_SERVER__DATA: data });
+  });
+  afterEach(() => shell.end());
+  afterAll(() => rmSync(place, { recursive: true, force: true, maxRetries: 5 }));
+
+  /** Starts the server; its port. */
+  async function serve(command = ""): Promise<string> {
+    const server = shell.run(command);
+    const port = () => /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(server.said())?.[1] ?? "";
+    await until(() => port() !== "", "the server listens");
+    return port();
+  }
+
   test("the bot answers every question once, also when it is killed in between", async () => {
-    const server = await Server.start();
+    const [, serving, answering = ""] = bot;
+    const port = await serve(serving);
+    const token = shell.run("konvert token --user anna --name Anna --room lobby");
+    expect(await token.ended, token.said()).toBe(0);
+    const anna = new Konvert(`http://127.0.0.1:${port}`, { token: token.said().trim() });
     try {
-      const anna = new Konvert(server.url, { token: server.token("anna") });
       const view = anna.room("lobby").view();
       await anna.room("lobby").subscribe({ since: "start" });
-      const args = [server.url, "lobby", join(server.data, "bot")];
-      const env = { TOKEN: server.token("bot") };
-      const first = run("examples/bot/bot.mjs", args, env);
+      const start = () => shell.run(answering.replace("3001", port));
+      const first = start();
       await until(() => first.said().includes("listening"), "the bot listens");
       await anna.room("lobby").publish("a first question of some words");
       await until(() => view.items.length === 2 && view.items[1]?.text.endsWith("words") === true, "the first answer is whole");
       void anna.room("lobby").publish("a second question of some more words than before, so that there is a middle");
       await until(() => view.items.length === 4 && (view.items[3]?.text.length ?? 0) > 12, "the second answer has begun");
-      const gone = new Promise((resolve) => first.child.once("exit", resolve));
-      first.child.kill("SIGKILL");
-      await gone;
+      await first.kill();
       await anna.room("lobby").publish("a third");
-      run("examples/bot/bot.mjs", args, env);
-      await until(() => view.items.filter(({ message }) => message.sender === "bot").length === 3, "three answers");
-      const answers = () => view.items.filter(({ message }) => message.sender === "bot").map(({ text }) => text);
-      await until(() => answers()[2] === "You said: a third", "the last is whole");
-      expect(answers()).toEqual([
+      start();
+      const answers = () => view.items.filter(({ message }) => message.sender === "bot");
+      await until(() => answers().length === 3 && answers()[2]?.text === "You said: a third", "three answers");
+      expect(answers().map(({ text }) => text)).toEqual([
         "You said: a first question of some words",
         "You said: a second question of some more words than before, so that there is a middle",
         "You said: a third",
       ]);
-      await anna.close();
+      expect(answers().map(({ message }) => message.senderName)).toEqual(["Bot", "Bot", "Bot"]);
     } finally {
-      await endAll();
-      await server.remove();
+      await anna.close();
     }
-  }, 40_000);
-});
+  }, 60_000);
 
-test("the React example is bundled and served", async () => {
-  const { said } = run("examples/react/serve.mjs", ["0"]);
-  await until(() => /http:\/\/localhost:\d+/.test(said()), "it tells its address");
-  const url = /http:\/\/localhost:\d+/.exec(said())?.[0] ?? "";
-  const page = await (await fetch(url)).text();
-  expect(page).toContain('<script type="module" src="/app.js">');
-  const script = await (await fetch(`${url}/app.js`)).text();
-  expect(script.length).toBeGreaterThan(100_000);
-  // The page's bundle has no Node in it.
-  expect(script).not.toMatch(/["']node:/);
+  test.skipIf(!hasChromium)("two people chat through the React example, and like what they read", async () => {
+    const [, serving = "", showing] = react;
+    const pages = shell.run(`${showing} 0`);
+    const shown = () => /http:\/\/localhost:(\d+)/.exec(pages.said())?.[1] ?? "";
+    await until(() => shown() !== "", "the page is served");
+    const port = await serve(serving.replace("5173", shown()));
+    const browser = await launch();
+    try {
+      const enter = async (name: string): Promise<{ page: Page; faults: string[] }> => {
+        const page = await (await browser.newContext()).newPage();
+        const faults = faultsOf(page);
+        await page.goto(`http://localhost:${shown()}/?name=${name}&server=http://localhost:${port}`);
+        return { page, faults };
+      };
+      const anna = await enter("Anna");
+      const boris = await enter("Boris");
+      const line = (page: Page, text: string) => page.locator("li", { hasText: text });
+      for (const { page } of [anna, boris]) await page.getByText("attached, 2 here").waitFor();
+      const say = async (page: Page, text: string) => {
+        await page.getByLabel("Message").fill(text);
+        await page.getByLabel("Message").press("Enter");
+      };
+      await say(anna.page, "Shall we?");
+      await line(boris.page, "Anna Shall we?").getByLabel("Like").click();
+      await line(anna.page, "Anna Shall we?").getByText("👍 1").waitFor();
+      await say(boris.page, "We shall <b>now</b>");
+      for (const { page } of [anna, boris]) {
+        await line(page, "Boris We shall <b>now</b>").waitFor();
+        expect(await page.locator("li").allTextContents()).toEqual(["Anna Shall we? 👍 1👍", "Boris We shall <b>now</b> 👍"]);
+      }
+      expect([...anna.faults, ...boris.faults]).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  }, 60_000);
 });

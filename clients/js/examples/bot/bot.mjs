@@ -1,8 +1,10 @@
 // A bot that answers in a room, word by word, as an assistant streams its answer.
 //
-//   npm run build                                             once
-//   konvert token --user bot --name Bot --room lobby          prints a token
-//   TOKEN=… node examples/bot/bot.mjs http://127.0.0.1:3001 lobby
+// From clients/js, each line as it stands; the server in a terminal of its own:
+//
+//   npm ci && npm run build
+//   konvert serve
+//   TOKEN="$(konvert token --user bot --name Bot --room lobby)" node examples/bot/bot.mjs http://127.0.0.1:3001 lobby
 //
 // It keeps what it has read and what it has yet to say in ./bot-data: killed at any moment, it answers every question
 // once when it is started again.

@@ -1,8 +1,11 @@
-// Bundles the example and serves it.
+// Bundles the example and serves it. From clients/js, each line as it stands; the servers in terminals of their own, the
+// first of which lets this page in:
 //
-//   npm run build                                                                   once
-//   KONVERT_GATEWAY__ORIGINS='["http://localhost:5173"]' konvert serve              the server lets this page in
-//   node examples/react/serve.mjs                                                   http://localhost:5173
+//   npm ci && npm run build
+//   KONVERT_GATEWAY__ORIGINS='["http://localhost:5173"]' konvert serve
+//   node examples/react/serve.mjs
+//
+// Then http://localhost:5173/?name=Anna, and another browser for another guest.
 import { createServer } from "node:http";
 import { build } from "esbuild";
 
