@@ -15,10 +15,8 @@ export function launch(): Promise<Browser> {
   });
 }
 
-/** What goes wrong in a page, as it goes wrong. */
-export function faultsOf(page: Page): string[] {
-  const faults: string[] = [];
+/** Collects what a page throws and nobody catches, as it happens. */
+export function faultsOf(page: Page, faults: string[] = []): string[] {
   page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("crash", () => faults.push("the page crashed"));
   return faults;
 }
