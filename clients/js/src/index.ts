@@ -20,7 +20,7 @@ export type { Room } from "./core/room.js";
 export type { Publishing, PublishOptions, RoomEvents, RoomState, Signal, SubscribeOptions } from "./core/room_types.js";
 export { MemoryStore, type Store, type StoredMessage } from "./core/store.js";
 export type { Reset } from "./core/sync.js";
-export type { GetToken, TokenReason } from "./core/tokens.js";
+export type { GetToken, TokenNeed, TokenReason } from "./core/tokens.js";
 export type { Channel, ChannelEvents, Transport } from "./core/transport.js";
 export type { Upload, UploadOptions, UploadSource } from "./core/upload.js";
 export type { RoomView, ViewEvents, ViewOptions } from "./core/view.js";

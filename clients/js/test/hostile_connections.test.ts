@@ -1,5 +1,6 @@
 // A server that hangs up, is silent, talks nonsense, refuses tokens: the SDK comes back, as told, and never in a storm.
 import { describe, expect, test, vi } from "vitest";
+import type { TokenNeed } from "../src/index.js";
 import { pass, stage, staged, start } from "./support/stage.js";
 
 staged();
@@ -187,8 +188,8 @@ describe("connections", () => {
     refuse();
     const answers: (string | null | Error)[] = ["bad", "good"];
     const asked: string[] = [];
-    const getToken = ({ reason }: { reason: string }) => {
-      asked.push(reason);
+    const getToken = ({ reason, token }: TokenNeed) => {
+      asked.push(`${reason} ${token}`);
       const answer = answers.shift() ?? null;
       if (answer instanceof Error) throw answer;
       return answer;
@@ -196,9 +197,11 @@ describe("connections", () => {
     start({ token: "", getToken });
     await pass(5_000);
     expect(stage.konvert.state.name).toBe("connected");
-    expect(asked).toEqual(["connect", "refused"]);
-    stage.server.open[0]?.say({ id: 0, type: "tokenExpiring", value: { expiresMs: 1 } });
+    expect(asked).toEqual(["connect ", "refused bad"]);
     answers.push("bad", "bad");
+    stage.server.open[0]?.say({ id: 0, type: "tokenExpiring", value: { expiresMs: 1 } });
+    await pass(0);
+    expect(asked.at(-1)).toBe("expiring good");
     stage.server.open[0]?.end(4003);
     await pass(30_000);
     expect(stage.konvert.state).toMatchObject({ name: "closed", reason: { name: "token_refused", error: { code: 200 } } });

@@ -225,6 +225,43 @@ test("every tab knows when its token ends, also one that came later", async () =
   expect(asked).toEqual(["1 connect", "2 connect", "1 connect", "2 connect"]);
 });
 
+test("the refusal of one tab's token is no word about another's", async () => {
+  let hold = true;
+  server.faults.onCommand = (socket, frame) => {
+    if (frame.type !== "connect" || frame.value.token !== "old") return false;
+    const value = { code: 201, name: "token_expired", message: "", temporary: false, retryAfterMs: 0, firstOffset: 0 };
+    // Only when both tabs wait for the answer.
+    void (async () => {
+      while (hold) await new Promise((resolve) => setTimeout(resolve, 10));
+      socket.say({ id: frame.id, type: "error", value });
+      socket.end(4401);
+    })();
+    return true;
+  };
+  const asked: string[] = [];
+  for (const [n, first] of [
+    [1, "old"],
+    [2, "new"],
+  ] as const) {
+    const tab = browser.tab();
+    const konvert = new Konvert("http://server", {
+      getToken: ({ reason, token }) => {
+        asked.push(`${n} ${reason} ${token}`);
+        return token ? "new" : first;
+      },
+      platform: { ...server.platform, random: seeded(n) },
+      transports: ["websocket"],
+      transport: shareTabs({ key: "me", locks: tab.locks, bus: tab.bus }),
+    });
+    opened.push(konvert);
+    await pass(100);
+  }
+  hold = false;
+  await pass(10_000);
+  expect(opened.map(({ state }) => state.name)).toEqual(["connected", "connected"]);
+  expect(asked).toEqual(["1 connect ", "2 connect ", "1 refused old"]);
+});
+
 test("a tab of another user is not let in on this one's connection", async () => {
   const claims = (sub: string) => `x.${btoa(JSON.stringify({ sub }))}.x`;
   const a = openTab(1, claims("alice"));

@@ -6,8 +6,15 @@
 /** Why a token is asked for. */
 export type TokenReason = "connect" | "expiring" | "refused";
 
+/** Why a token is asked for, and which one is of no use. */
+export interface TokenNeed {
+  readonly reason: TokenReason;
+  /** The token that was refused, or is about to end; empty when there was none. */
+  readonly token: string;
+}
+
 /** Gives a token, or `null` when nobody is signed in: then the connection closes with `signed_out`. */
-export type GetToken = (why: { reason: TokenReason }) => string | null | Promise<string | null>;
+export type GetToken = (need: TokenNeed) => string | null | Promise<string | null>;
 
 /** A token that is this close to its end is not used to connect, milliseconds. */
 const MARGIN_MS = 10_000;
@@ -16,7 +23,8 @@ export class Tokens {
   readonly #get: GetToken | undefined;
   #held: string | null;
   #expiresMs = Number.POSITIVE_INFINITY;
-  #isRefused = false;
+  /** What the server did not take; empty: nothing. */
+  #refused = "";
   #asking: Promise<string | null> | null = null;
 
   readonly #isGuest: boolean;
@@ -44,7 +52,7 @@ export class Tokens {
   async current(nowMs: number): Promise<string | null> {
     if (this.#held !== null && (!this.#get || this.#expiresMs - nowMs > MARGIN_MS)) return this.#held;
     if (!this.#get) return this.#isGuest ? await this.#guest() : null;
-    return this.ask(this.#isRefused ? "refused" : "connect");
+    return this.ask(this.#refused ? "refused" : "connect");
   }
 
   async #guest(): Promise<string> {
@@ -62,7 +70,7 @@ export class Tokens {
   }
 
   async #askOnce(reason: TokenReason): Promise<string | null> {
-    const token = await this.#get?.({ reason });
+    const token = await this.#get?.({ reason, token: this.#held ?? this.#refused });
     this.#held = token || null;
     this.#expiresMs = Number.POSITIVE_INFINITY;
     return token ?? null;
@@ -72,13 +80,13 @@ export class Tokens {
   keep(token: string, expiresMs: number): void {
     if (token) this.#held = token;
     if (expiresMs) this.#expiresMs = expiresMs;
-    this.#isRefused = false;
+    this.#refused = "";
   }
 
   /** The server does not take a token; one that was replaced meanwhile says nothing of the one held now. */
   refused(token: string | null): void {
     if (token !== this.#held) return;
     this.#held = null;
-    this.#isRefused = true;
+    this.#refused = token ?? "";
   }
 }

@@ -3,7 +3,7 @@
 // Owns the link and who is connected through it. What a tab knows of staying in step stays in the tab; the hub keeps
 // the promises of a server towards it. Invariant: when the link ends every tab hears so with the same code, and
 // resumes from its own positions: nothing of a tab is kept here that it could lose.
-import { KonvertError } from "../core/errors.js";
+import { CLOSE, KonvertError } from "../core/errors.js";
 import { HANDSHAKE_MS, Link, type Reply } from "../core/link.js";
 import { toText } from "../core/message.js";
 import type { Platform } from "../core/platform.js";
@@ -23,8 +23,10 @@ export class Hub {
   readonly #transport: Transport;
   readonly #platform: Platform;
   readonly #ports = new Set<Port>();
-  /** Those who wait for the link, with the id of their `connect`. */
-  #knocking = new Map<Port, number>();
+  /** Those who wait for the link, with the id of their `connect` and their token. */
+  #knocking = new Map<Port, { readonly id: number; readonly token: string }>();
+  /** With what the link was opened. */
+  #token = "";
   #link: Link | null = null;
   #connected: Connected | null = null;
   #connectedAtMs = 0;
@@ -93,7 +95,7 @@ export class Hub {
   #knock(port: Port, id: number, connect: Connect): void {
     const connected = this.#connected;
     if (connected) return this.#welcome(port, id, connected, connect.token ?? "");
-    this.#knocking.set(port, id);
+    this.#knocking.set(port, { id, token: connect.token ?? "" });
     if (!this.#link) this.#open(connect);
   }
 
@@ -122,6 +124,7 @@ export class Hub {
 
   #make(connect: Connect): Link {
     const { rooms: _rooms, ...who } = connect;
+    this.#token = connect.token ?? "";
     const link: Link = new Link(this.#transport, this.#platform, {
       // Shorter than the patience of the tabs: a way that leads nowhere must be found out here, where the next is taken.
       onOpen: () => link.command("connect", who, (reply) => this.#answered(link, reply), HANDSHAKE_MS),
@@ -137,15 +140,21 @@ export class Hub {
     const knocking = this.#knocking;
     this.#knocking = new Map();
     if (reply.type === "error") {
-      for (const [port, id] of knocking) port.say({ ...reply, id });
-      for (const port of knocking.keys()) this.#ports.add(port);
+      for (const [port, { id, token }] of knocking) {
+        // What was said of one tab's token is no word about another's: they come again with theirs.
+        if (token !== this.#token) port.close(CLOSE.network, "another tab's token was refused");
+        else {
+          port.say({ ...reply, id });
+          this.#ports.add(port);
+        }
+      }
       return link.close(4401, new KonvertError(reply.value).name);
     }
     const { value } = reply;
     link.established(value.heartbeatMs, value.limits);
     this.#connected = value;
     this.#connectedAtMs = this.#platform.now();
-    for (const [port, id] of knocking) {
+    for (const [port, { id }] of knocking) {
       this.#ports.add(port);
       port.say({ id, type: "connected", value: { ...value, rooms: [] } });
     }

@@ -1,21 +1,14 @@
 // Who is here: signing up, in and out, entering as a guest, and hearing that another tab has done so.
 //
 // Owns the one sign-in of this browser. Invariant: `me` is what lies on the shelf, whichever tab has put it there.
-import { ApiError } from "@konvert/sdk";
+import { ApiError, type TokenNeed } from "@konvert/sdk";
 import { signal } from "@preact/signals";
+import { succession } from "./succession";
 import { type Me, SHELF_NAME, type SignedIn, Tokens } from "./tokens";
 
 export type { Me } from "./tokens";
 
-const tokens = new Tokens(localStorage, async (refresh_token) => {
-  try {
-    return await post<SignedIn>("refresh", { refresh_token });
-  } catch (error) {
-    // The server's word against this sign-in, not that of a proxy; anything else may be better the next time.
-    if (error instanceof ApiError && !error.temporary && "code" in error.problem) return null;
-    throw error;
-  }
-});
+const tokens = new Tokens(localStorage, renew, succession);
 
 /** Who is signed in, or nobody. */
 export const me = signal<Me | null>(tokens.held?.user ?? null);
@@ -61,10 +54,7 @@ export function ended(user: string): void {
 }
 
 /** What the SDK asks for tokens. */
-export const tokenOf =
-  (user: string) =>
-  ({ reason }: { reason: "connect" | "expiring" | "refused" }) =>
-    tokens.give(user, reason, Date.now());
+export const tokenOf = (user: string) => (need: TokenNeed) => tokens.give(user, need, Date.now());
 
 /** One's profile has changed. */
 export function became(user: Me): void {
@@ -77,6 +67,16 @@ export const isGuest = (user: Me) => user.origin === "guest";
 function enter(answer: SignedIn): void {
   sentOut.value = false;
   me.value = tokens.keep(answer).user;
+}
+
+async function renew(refresh_token: string): Promise<SignedIn | null> {
+  try {
+    return await post<SignedIn>("refresh", { refresh_token });
+  } catch (error) {
+    // The server's word against this sign-in, not that of a proxy; anything else may be better the next time.
+    if (error instanceof ApiError && !error.temporary && "code" in error.problem) return null;
+    throw error;
+  }
 }
 
 async function post<Answer>(what: string, body?: unknown, token?: string): Promise<Answer> {

@@ -2,8 +2,9 @@
 //
 // Knows no screen and no socket. Invariants: a refresh token is presented once, by one tab at a time (a second time
 // would end the sign-in); what another tab has got meanwhile is used instead of asking again.
-import type { TokenReason } from "@konvert/sdk";
+import type { TokenNeed } from "@konvert/sdk";
 import { exclusively } from "./lock";
+import type { Succession } from "./succession";
 
 /** Who is signed in, as the server tells it. */
 export interface Me {
@@ -52,12 +53,12 @@ export class Tokens {
   readonly #shelf: Shelf;
   /** Asks for new tokens; `null` when the sign-in has ended. Fails when that is not known. */
   readonly #renew: (refreshToken: string) => Promise<SignedIn | null>;
-  /** What was last given out: when it is asked for again with a reason, it is of no use. */
-  #given = "";
+  readonly #succession: Succession;
 
-  constructor(shelf: Shelf, renew: (refreshToken: string) => Promise<SignedIn | null>) {
+  constructor(shelf: Shelf, renew: (refreshToken: string) => Promise<SignedIn | null>, succession: Succession) {
     this.#shelf = shelf;
     this.#renew = renew;
+    this.#succession = succession;
   }
 
   get held(): Held | null {
@@ -70,35 +71,43 @@ export class Tokens {
   }
 
   keep({ user, access_token, expires_ms, refresh_token = "" }: SignedIn): Held {
-    const held: Held = { user, access: access_token, expiresMs: expires_ms, refresh: refresh_token };
-    this.#shelf.setItem(SHELF_NAME, JSON.stringify(held));
-    return held;
+    return this.#put({ user, access: access_token, expiresMs: expires_ms, refresh: refresh_token });
   }
 
   /** The user looks different from now on. */
   rename(user: Me): void {
     const { held } = this;
-    if (held?.user.id === user.id) this.#shelf.setItem(SHELF_NAME, JSON.stringify({ ...held, user }));
+    if (held?.user.id === user.id) this.#put({ ...held, user });
   }
 
   forget(): void {
     this.#shelf.removeItem(SHELF_NAME);
+    void this.#succession.forget();
   }
 
   /** A token for the user, or `null` when the sign-in has ended. Fails when there is no answer. */
-  async give(user: string, reason: TokenReason, nowMs: number): Promise<string | null> {
+  async give(user: string, { reason, token }: TokenNeed, nowMs: number): Promise<string | null> {
     const usable = () => {
       const { held } = this;
       if (held?.user.id !== user) return null;
-      const isSpent = reason !== "connect" && held.access === this.#given;
+      const isSpent = reason !== "connect" && held.access === token;
       // A guest's token is all there is: only the server's word ends it.
       if (!held.refresh) return isSpent && reason === "refused" ? null : held.access;
       return !isSpent && held.expiresMs - nowMs > MARGIN_MS ? held.access : "";
     };
     const at = usable();
-    const token = at === "" ? await exclusively("konvert.refresh", async () => usable() || this.#refresh(user)) : at;
-    this.#given = token ?? "";
-    return token;
+    if (at !== "") return at;
+    return exclusively("konvert.refresh", async () => {
+      await this.#catchUp();
+      return usable() || this.#refresh(user);
+    });
+  }
+
+  /** Takes what another tab has got, where the shelf does not tell of it yet. */
+  async #catchUp(): Promise<void> {
+    const { held } = this;
+    const next = held?.refresh && (await this.#succession.after(held.refresh));
+    if (next && this.held?.refresh === held.refresh) this.#put({ ...next, user: held.user });
   }
 
   async #refresh(user: string): Promise<string | null> {
@@ -107,6 +116,14 @@ export class Tokens {
     const fresh = await this.#renew(held.refresh);
     // Signed out, or in as somebody else, while we asked.
     if (this.held?.refresh !== held.refresh) return this.held?.user.id === user ? this.held.access : null;
-    return fresh ? this.keep(fresh).access : null;
+    if (!fresh) return null;
+    const next = this.keep(fresh);
+    await this.#succession.note(held.refresh, next);
+    return next.access;
+  }
+
+  #put(held: Held): Held {
+    this.#shelf.setItem(SHELF_NAME, JSON.stringify(held));
+    return held;
   }
 }
