@@ -147,6 +147,24 @@ describe.skipIf(!hasServer || !hasChromium)("with a server and a browser", () =>
     expect(await stored()).toEqual(["two"]);
   });
 
+  test("a page of another origin uploads a file, over a cut in the middle of it", async () => {
+    const page = await open();
+    cable.cutAfter(2_500_000);
+    const upload = await page.evaluate(async () => {
+      const bytes = Uint8Array.from({ length: 4_000_000 }, (_, i) => i * 7 + (i >> 9));
+      const steps: number[] = [];
+      const onProgress = ({ sentBytes }: { sentBytes: number }) => void steps.push(sentBytes);
+      const { blob } = await tab.konvert.upload(new Blob([bytes]), { name: "ü.bin", onProgress });
+      const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+      return { blob, hash: Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join(""), steps };
+    });
+    expect(cable.wasCut).toBe(true);
+    expect(upload.blob).toBe(upload.hash);
+    expect(upload.steps).toEqual([...upload.steps].sort((a, b) => a - b));
+    expect(upload.steps.at(-1)).toBe(4_000_000);
+    expect(cable.bytes).toBeLessThan(6_000_000);
+  });
+
   test("two tabs share one connection, and both hear everything once; control: by themselves they have two", async () => {
     const two = [await open(), await open()] as const;
     await Promise.all(two.map(isAttached));

@@ -1,7 +1,7 @@
 // Files in pieces, by tus 1.0: an upload that breaks goes on where it stopped.
 //
 // Knows HTTP through `Api` only. Invariants: a piece is sent at the offset the server says it has; tries without
-// progress are bounded and their pauses grow.
+// progress are bounded and their pauses grow; whoever gives it up waits for nothing.
 import type { Api, ApiError } from "./api.js";
 import type { Abort } from "./emitter.js";
 import type { KonvertError, sdkError } from "./errors.js";
@@ -80,7 +80,7 @@ export async function upload(tools: UploadTools, source: UploadSource, options: 
       if (!isWorthATry(error) || ++tries >= TRIES_MAX) throw error;
       const advice = (error as KonvertError).retryAfterMs;
       const pause = Math.max(advice, platform.random() * 500 * 2 ** tries);
-      await new Promise<void>((resolve) => platform.after(pause, resolve));
+      await rest(platform, pause, signal);
       // Without an answer nobody knows how much arrived: ask. Asking may fail just the same.
       ({ offset, blob } = await stateOf(tools, path, signal).catch(() => ({ offset, blob })));
     }
@@ -94,6 +94,19 @@ function isWorthATry(error: unknown): boolean {
   const { name, temporary, status } = error as Partial<ApiError>;
   // 409: we disagree about the offset. 423: an earlier request still holds it.
   return name !== "aborted" && (temporary === true || status === 409 || status === 423);
+}
+
+/** Waits, until it is given up at the longest. */
+function rest(platform: Platform, ms: number, signal?: Abort): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel();
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const cancel = platform.after(ms, end);
+    signal?.addEventListener("abort", end);
+  });
 }
 
 async function create(tools: UploadTools, total: number, { name, type, metadata, signal }: UploadOptions): Promise<string> {

@@ -27,8 +27,8 @@ export class Cable {
     return `http://127.0.0.1:${(this.#listener.address() as AddressInfo).port}`;
   }
 
-  /** Connections that were made, in all. */
-  connections = 0;
+  /** Bytes that clients said, in all. */
+  bytes = 0;
 
   /** Ends all connections and takes no more. */
   pull(): void {
@@ -57,9 +57,10 @@ export class Cable {
     return this.#bytesLeft === Number.POSITIVE_INFINITY;
   }
 
-  /** All is well again, for connections that are made from now on. */
+  /** All is well again; what was held goes on its way. */
   mend(): void {
     this.#isOut = this.#isDeaf = false;
+    for (const [, far] of this.#pairs) far.resume();
   }
 
   async end(): Promise<void> {
@@ -70,7 +71,6 @@ export class Cable {
   #accept(near: Socket): void {
     near.on("error", () => {});
     if (this.#isOut) return void near.resetAndDestroy();
-    this.connections++;
     const far = connect(this.#to, "127.0.0.1");
     const pair = [near, far] as const;
     this.#pairs.add(pair);
@@ -89,6 +89,7 @@ export class Cable {
   }
 
   #carry(bytes: Buffer, from: Socket, to: Socket, isFromClient: boolean): void {
+    if (isFromClient) this.bytes += bytes.length;
     if (isFromClient && bytes.length >= this.#bytesLeft) {
       const last = bytes.subarray(0, this.#bytesLeft);
       this.#bytesLeft = Number.POSITIVE_INFINITY;
