@@ -3,6 +3,12 @@
 // Owns what is not stored yet. Knows no socket beyond the link it is lent. Invariants: one message per room is under
 // way at a time, so that order holds whatever is refused or repeated; a message leaves the outbox only by a known
 // outcome or by the application's word; nothing is sent as somebody else. Bounded: beyond it, `outbox_full`.
+//
+// Several under way would be faster by as many, and would lose the order. The server keeps none between publishes that
+// it has not answered: those that wait for a new room, for the target of a relation or for the right to name a file are
+// overtaken, and what was refused for now (the pace, a full queue) is stored behind its successors when it comes again.
+// Measured over loopback, 200 messages: one at a time 1 100 to 2 300 a second; with 8 under way every run had refusals,
+// with 32 some had messages stored before earlier ones. Other rooms do not wait.
 import { KonvertError, sdkError } from "./errors.js";
 import type { Link, Reply } from "./link.js";
 import type { Platform } from "./platform.js";
