@@ -147,6 +147,16 @@ test("every public symbol is described", () => {
       look(member, `${name}.${member.name}`);
     }
   };
+  /** Objects without a name of their own, as in a union; what tells one from the other is described with the whole. */
+  const lookInside = (type: ts.TypeNode, name: string): void => {
+    if (ts.isUnionTypeNode(type) || ts.isIntersectionTypeNode(type)) return type.types.forEach((one) => lookInside(one, name));
+    if (!ts.isTypeLiteralNode(type)) return;
+    for (const member of type.members) {
+      const symbol = member.name && checker.getSymbolAtLocation(member.name);
+      const isMark = ts.isPropertySignature(member) && member.type && ts.isLiteralTypeNode(member.type);
+      if (symbol && !isMark) look(symbol, `${name}.${symbol.name}`);
+    }
+  };
   for (const entry of entries) {
     const file = program.getSourceFile(entry);
     const module = file && checker.getSymbolAtLocation(file);
@@ -154,6 +164,7 @@ test("every public symbol is described", () => {
     for (const exported of module ? checker.getExportsOfModule(module) : []) {
       const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
       look(symbol, symbol.name);
+      for (const declared of symbol.declarations ?? []) if (ts.isTypeAliasDeclaration(declared)) lookInside(declared.type, symbol.name);
     }
   }
   expect([...new Set(silent)]).toEqual([]);

@@ -18,13 +18,39 @@ const WAKE_EVERY_MS = 1_000;
 /** The state of the connection. */
 export type ConnectionState =
   /** An attempt is under way. */
-  | { readonly name: "connecting"; readonly attempt: number; readonly transport: string }
+  | {
+      readonly name: "connecting";
+      /** Failures in a row before this attempt. */
+      readonly attempt: number;
+      /** What it is tried over: `websocket`, `sse`, `poll`, or `tabs` where another tab leads. */
+      readonly transport: string;
+    }
   /** The server has let us in. */
-  | { readonly name: "connected"; readonly session: string; readonly user: string; readonly transport: string }
-  /** The next attempt is at `retryAtMs`, milliseconds since 1970. */
-  | { readonly name: "waiting"; readonly reason: Reason; readonly retryAtMs: number; readonly attempt: number }
+  | {
+      readonly name: "connected";
+      /** Names this connection in the server's log. */
+      readonly session: string;
+      /** Who we are to the server. */
+      readonly user: string;
+      /** What we are connected over. */
+      readonly transport: string;
+    }
+  /** A pause before the next attempt. */
+  | {
+      readonly name: "waiting";
+      /** Why the connection ended, or could not be made. */
+      readonly reason: Reason;
+      /** When the next attempt will be, milliseconds since 1970. */
+      readonly retryAtMs: number;
+      /** Failures in a row so far. */
+      readonly attempt: number;
+    }
   /** No attempt will be made until `connect()` is called. */
-  | { readonly name: "closed"; readonly reason: Reason };
+  | {
+      readonly name: "closed";
+      /** Why. */
+      readonly reason: Reason;
+    };
 
 /** What the owner of a connection gives and gets. */
 export interface ConnectionEvents {

@@ -8,6 +8,7 @@ export type TokenReason = "connect" | "expiring" | "refused";
 
 /** Why a token is asked for, and which one is of no use. */
 export interface TokenNeed {
+  /** What it is needed for. */
   readonly reason: TokenReason;
   /** The token that was refused, or is about to end; empty when there was none. */
   readonly token: string;

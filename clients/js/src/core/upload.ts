@@ -18,7 +18,14 @@ export interface UploadTools {
 }
 
 /** Something with a length that can be cut: `Blob`, `File`, `Uint8Array`. */
-export type UploadSource = { readonly size: number; slice(from: number, to: number): unknown } | Uint8Array;
+export type UploadSource =
+  | {
+      /** Its length, bytes. */
+      readonly size: number;
+      /** A stretch of it, as `fetch` takes it. */
+      slice(from: number, to: number): unknown;
+    }
+  | Uint8Array;
 
 /** What may go with an upload. */
 export interface UploadOptions {
