@@ -8,6 +8,7 @@ import "./look/base.css";
 import "./look/theme";
 import { App } from "./app";
 import { chat } from "./session/chat";
+import "./shell/install";
 import { register } from "./shell/worker";
 import { words } from "./words";
 

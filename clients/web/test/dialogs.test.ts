@@ -74,6 +74,12 @@ it("follows what is told: changed, new, put away, gone", async () => {
   expect(ids()).toEqual(["c"]);
 });
 
+it("does not keep what a dialog has no more", async () => {
+  await load(dialog("a", { avatar: "hash" }));
+  fake.changed("/api/dialogs/a", dialog("a"));
+  expect(dialogs.get("a")?.avatar).toBe(undefined);
+});
+
 it("believes what was told while the list was being read", async () => {
   await load(dialog("a"), dialog("b"));
   fake.connected();

@@ -45,6 +45,36 @@ test("a guest comes into the lobby and talks with somebody who is there", async 
   await expect(one.message("Gast 0")).toHaveAttribute("data-ticks", /./);
 });
 
+test("the lobby's row counts what was said there since one left it", async ({ stage }) => {
+  const anna = await stage.person("Anna");
+  const boris = await stage.person("Boris");
+  const his = await boris.enter();
+  await his.goto("/room/lobby");
+  await his.isOpen("lobby");
+  const her = await anna.enter();
+  // To whoever was never there nothing is new.
+  await his.say("for those who are here");
+  await expect(his.message("for those who are here")).toHaveAttribute("data-ticks", /stored|delivered|read/);
+  await expect(her.row("lobby")).toHaveAttribute("data-unread", "0");
+  await her.openDialog("lobby");
+  await expect(her.message("for those who are here")).toBeVisible();
+  await expect(his.page.getByText("2 here")).toBeVisible();
+  await her.goto("/");
+  await her.isOnline();
+  // Following it from afar is not being there.
+  await expect(his.page.getByText("1 here")).toBeVisible();
+  for (const [i, text] of ["one", "two"].entries()) {
+    await his.say(text);
+    await expect(her.row("lobby")).toHaveAttribute("data-unread", String(i + 1));
+  }
+  await her.openDialog("lobby");
+  await expect(her.message("two")).toBeVisible();
+  await expect(her.row("lobby")).toHaveAttribute("data-unread", "0");
+  await her.goto("/");
+  await her.isOnline();
+  await expect(her.row("lobby")).toHaveAttribute("data-unread", "0");
+});
+
 test("an invite leads through the door into the group", async ({ stage }) => {
   const anna = await stage.account("Anna");
   const group = await anna.group("The boat", []);

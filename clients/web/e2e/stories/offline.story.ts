@@ -67,6 +67,95 @@ test("a new version of the app is taken at the next visit", async ({ stage }) =>
   await expect(next.locator("meta[name=version]")).toHaveAttribute("content", "tomorrow");
 });
 
+test("another build is told of, and taken when somebody says so, in all tabs", async ({ stage }) => {
+  const anna = await stage.person("Anna");
+  const dialog = await anna.account.dialogWith(await stage.account("Boris"));
+  const her = await anna.enterDialog(dialog);
+  await isInstalled(her);
+  await her.page.reload();
+  await her.isOpen(dialog);
+  await her.composer.fill("half a thought");
+  const version = ({ page }: App) => page.locator("meta[name=version]");
+  const banner = her.page.locator("[data-banner=update]");
+  await expect(banner).toHaveCount(0);
+
+  anna.network.alter = (path, body) => {
+    if (path.startsWith("/sw.js")) return `${body}\n// tomorrow`.replace('"version":"', '"version":"tomorrow ');
+    return body.replace("<title>", '<meta name="version" content="tomorrow"><title>');
+  };
+  // The browser looks for another worker whenever a page is opened.
+  const second = await anna.tab("/");
+  await second.isOnline();
+  await expect(banner).toBeVisible();
+  // Nothing is taken out of somebody's hands.
+  await expect(her.composer).toHaveValue("half a thought");
+  await expect(version(her)).toHaveCount(0);
+
+  await banner.getByRole("button", { name: "Reload" }).click();
+  await expect(version(her)).toHaveAttribute("content", "tomorrow");
+  await her.isOnline();
+  await expect(her.composer).toHaveValue("half a thought");
+  await expect(her.page.locator("[data-banner=update]")).toHaveCount(0);
+
+  // What opens without a network is the other build, too.
+  stage.expectOutages();
+  await second.page.close();
+  anna.network.cut();
+  await her.page.reload();
+  await expect(version(her)).toHaveAttribute("content", "tomorrow");
+  await her.isOpen(dialog);
+});
+
+test("the app offers to be installed while the browser does, and lets the browser ask", async ({ stage }) => {
+  const anna = await stage.person("Anna");
+  const her = await anna.enter();
+  await her.goto("/settings");
+  const button = her.page.getByRole("button", { name: "Install as an app" });
+  await expect(her.page.getByRole("button", { name: "Sign out", exact: true })).toBeVisible();
+  await expect(button).toHaveCount(0);
+  // Without a window the browser makes no offer: this is one as it would be.
+  const offer = () =>
+    her.page.evaluate(() => {
+      const event = new Event("beforeinstallprompt", { cancelable: true });
+      const told = { isHeld: false, asked: 0 };
+      Object.assign(window, { told });
+      Object.assign(event, { prompt: async () => void told.asked++ });
+      dispatchEvent(event);
+      told.isHeld = event.defaultPrevented;
+    });
+  const told = () => her.page.evaluate(() => (window as unknown as { told: { isHeld: boolean; asked: number } }).told);
+  await offer();
+  await button.click();
+  expect(await told()).toEqual({ isHeld: true, asked: 1 });
+  // An offer is good for one question.
+  await expect(button).toHaveCount(0);
+  await offer();
+  await expect(button).toBeVisible();
+  await her.page.evaluate(() => dispatchEvent(new Event("appinstalled")));
+  await expect(button).toHaveCount(0);
+});
+
+test("a conversation that was never opened here is not shown as empty without a network", async ({ stage }) => {
+  stage.expectOutages();
+  const anna = await stage.person("Anna");
+  const boris = await stage.account("Boris");
+  const dialog = await anna.account.dialogWith(boris);
+  await boris.say(dialog, "never looked at");
+  const her = await anna.enter();
+  await expect(her.row(dialog)).toHaveAttribute("data-unread", "1");
+  await isInstalled(her);
+  anna.network.cut();
+  await her.page.reload();
+  await her.isOffline();
+  await her.openDialog(dialog);
+  await expect(her.page.getByText("This conversation is not on this device yet")).toBeVisible();
+  await expect(her.page.getByText("Nothing here yet")).toHaveCount(0);
+  anna.network.restore();
+  await her.isOnline();
+  await expect(her.message("never looked at")).toBeVisible();
+  await expect(her.page.getByText("This conversation is not on this device yet")).toHaveCount(0);
+});
+
 /** A service worker has everything it needs to open the app without a network. */
 async function isInstalled({ page }: App): Promise<void> {
   await expect

@@ -23,6 +23,9 @@ const TYPES: Readonly<Record<string, string>> = {
   ".json": "application/json",
 };
 
+/** Pages and programs. */
+const isAltered = (type = "") => /^text\/(html|javascript)/.test(type);
+
 /** One request that passed, or was refused. */
 export interface Passed {
   readonly method: string;
@@ -37,6 +40,8 @@ export class Network {
   streams: "open" | "refused" | "held" = "open";
   /** Changes the texts of the app's files on their way, as another version of the app would differ. */
   alter: ((path: string, body: string) => string) | null = null;
+  /** Told of each request as it comes in, before it goes on. */
+  onRequest: ((method: string, path: string) => void) | null = null;
   /** Every request over HTTP since the beginning, handshakes included. */
   readonly requests: Passed[] = [];
 
@@ -144,6 +149,7 @@ export class Network {
 
   #pass(from: IncomingMessage, to: ServerResponse): void {
     const path = from.url ?? "/";
+    this.onRequest?.(from.method ?? "GET", path);
     const note = (status: number) => this.requests.push({ method: from.method ?? "GET", path, status });
     const isStream = from.method === "POST" && path.startsWith("/api/sse");
     if (isStream && this.streams === "refused") {
@@ -161,7 +167,7 @@ export class Network {
       (answer) => {
         note(answer.statusCode ?? 0);
         const { alter } = this;
-        if (alter && /^text\/html/.test(answer.headers["content-type"] ?? "")) {
+        if (alter && isAltered(answer.headers["content-type"])) {
           const kept: Buffer[] = [];
           answer.on("data", (bytes: Buffer) => kept.push(bytes));
           answer.on("end", () => {
@@ -240,7 +246,7 @@ export class Network {
     const type = TYPES[isFile ? extname(wanted) : ".html"] ?? "application/octet-stream";
     to.writeHead(200, { ...Object.fromEntries(headers), "content-type": type, "cache-control": "no-cache" });
     const bytes = readFileSync(isFile ? file : join(dist, "index.html"));
-    to.end(type.startsWith("text/html") ? (this.alter?.(path, String(bytes)) ?? bytes) : bytes);
+    to.end(isAltered(type) ? (this.alter?.(path, String(bytes)) ?? bytes) : bytes);
     return 200;
   }
 }

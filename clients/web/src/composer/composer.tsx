@@ -3,7 +3,7 @@
 //
 // Owns the draft of its room. Invariants: what was written is in the drafts until it is in the outbox; nothing is sent
 // before its files are there.
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { effect, useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../look/icons";
 import type { Conversation } from "../model/conversation";
@@ -47,11 +47,15 @@ export function Composer({ conversation, isReadOnly }: ComposerProps) {
     if (matchMedia("(hover: hover)").matches) area.current?.focus();
   }, [conversation]);
   useLayoutEffect(() => grow(area.current), [text.value]);
-  // What is said anew takes the place of the draft for a while.
-  useSignalEffect(() => {
-    text.value = desk.edit.value?.said ?? chat.drafts.get(conversation.id);
-    if (desk.edit.value || desk.reply.value) area.current?.focus();
-  });
+  // What is said anew takes the place of the draft for a while: before the next key, so not a frame later.
+  useLayoutEffect(
+    () =>
+      effect(() => {
+        text.value = desk.edit.value?.said ?? chat.drafts.get(conversation.id);
+        if (desk.edit.value || desk.reply.value) area.current?.focus();
+      }),
+    [conversation],
+  );
 
   if (isReadOnly) return <p class="desk read-only quiet">{composer.readOnly}</p>;
 

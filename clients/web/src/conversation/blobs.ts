@@ -2,7 +2,7 @@
 //
 // Invariants: one file is fetched once, however many messages show it; an address is given back when nobody shows the
 // file and others have been shown since.
-import type { Api } from "@konvert/sdk";
+import type { Api, ApiError } from "@konvert/sdk";
 import { segment } from "../model/resources";
 
 export interface BlobInfo {
@@ -13,6 +13,12 @@ export interface BlobInfo {
 
 /** Addresses that nobody uses now are kept for going back to them. */
 const IDLE_MAX = 40;
+
+/**
+ * A message is told a moment before the server opens its files to those who read it: what is not there yet is asked for
+ * again after these pauses.
+ */
+const OPENING_MS = [250, 1_000, 3_000];
 
 interface Held {
   readonly url: Promise<string>;
@@ -33,7 +39,7 @@ export class Blobs {
   info(blob: string): Promise<BlobInfo> {
     let info = this.#infos.get(blob);
     if (!info) {
-      info = this.#api.get<BlobInfo>(`/api/blobs/${segment(blob)}/info`);
+      info = this.#ask(blob);
       this.#infos.set(blob, info);
       info.catch(() => this.#infos.delete(blob));
     }
@@ -71,6 +77,18 @@ export class Blobs {
   close(): void {
     for (const { url } of this.#held.values()) url.then((address) => URL.revokeObjectURL(address)).catch(() => {});
     this.#held.clear();
+  }
+
+  async #ask(blob: string): Promise<BlobInfo> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.#api.get<BlobInfo>(`/api/blobs/${segment(blob)}/info`);
+      } catch (error) {
+        const pauseMs = OPENING_MS[tries];
+        if (!pauseMs || (error as Partial<ApiError>).status !== 404) throw error;
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
   }
 
   async #fetch(blob: string): Promise<string> {

@@ -8,6 +8,7 @@ import { Icon } from "../look/icons";
 import type { Conversation } from "../model/conversation";
 import type { Row } from "../model/rows";
 import { Empty } from "../shell/empty";
+import { useChat } from "../shell/here";
 import { times, words } from "../words";
 import { Menu } from "./menu";
 import { Message } from "./message";
@@ -181,9 +182,12 @@ interface TopProps {
 
 /** What is above the oldest message; always as high, so that nothing moves when it changes. */
 function Top({ conversation, isOpen, isEmpty }: TopProps) {
+  const { connection } = useChat();
   const { conversation: say } = words();
   const remark = conversation.remark.value;
   if (isOpen && isEmpty && !conversation.hasOlder.value) return <Empty title={say.empty}>{say.emptyHint}</Empty>;
+  // Nothing is known of it, and nobody is there to ask: that is not the same as empty.
+  if (!isOpen && isEmpty && !connection.isCalm.value) return <Empty title={say.notHereYet}>{say.notHereYetHint}</Empty>;
   const isBeginning = isOpen && !conversation.hasOlder.value && !conversation.isLoading.value;
   return (
     <p class="top quiet">

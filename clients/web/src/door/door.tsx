@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { Icon } from "../look/icons";
 import { Mark } from "../look/mark";
-import { LOBBY } from "../model/chat";
+import { LOBBY } from "../model/lobby";
 import { go, pathOf, route } from "../router";
 import { enterAsGuest, sentOut, signIn, signUp } from "../session/session";
 import { language, languages, nameOf, sayError, speak, words } from "../words";

@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Icon } from "../look/icons";
 import { Mark } from "../look/mark";
-import { LOBBY } from "../model/chat";
+import { LOBBY } from "../model/lobby";
 import type { Person } from "../model/resources";
 import { go, pathOf } from "../router";
 import { Empty } from "../shell/empty";
@@ -36,7 +36,7 @@ export function List() {
   const dialogs = isFinding ? matching(chat.dialogs.all.value, query.value) : isInArchive ? archived : chat.dialogs.list.value;
   const state = chat.dialogs.state.value;
   const isLobby =
-    chat.isLobbyOpen.value &&
+    chat.lobby.isOpen.value &&
     !isInArchive &&
     (!isFinding || list.lobby.toLocaleLowerCase().includes(query.value.trim().toLocaleLowerCase()));
   const isEmpty = state === "ready" && !dialogs.length && !isFinding;

@@ -65,11 +65,7 @@ export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
               @
             </span>
           )}
-          {unread > 0 && (
-            <span class="badge" data-muted={muted || undefined} role="img" aria-label={list.unread(unread)}>
-              {unread > 999 ? "999+" : unread}
-            </span>
-          )}
+          {unread > 0 && <Count unread={unread} isMuted={muted} />}
         </span>
       </a>
       <span class="row-menu">
@@ -84,14 +80,16 @@ export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
 export function RoomRow({ name }: { readonly name: string }) {
   const chat = useChat();
   const { list } = words();
+  const unread = chat.lobby.unread.value;
   return (
-    <li class="row" data-dialog={name} data-unread={0} data-mentions={0}>
+    <li class="row" data-dialog={name} data-unread={unread} data-mentions={0}>
       <a href={pathOf(name, false)} aria-current={isAt(name) ? "page" : undefined}>
         <Face id={name} name={list.lobby} mark={<Icon name="room" />} />
         <span class="title">
           <span class="name">{list.lobby}</span>
         </span>
         <span class="preview">{chat.drafts.all.value[name] && !isAt(name) ? <span class="draft">{list.draft}</span> : list.lobbyHint}</span>
+        <span class="badges">{unread > 0 && <Count unread={unread} isMuted />}</span>
       </a>
     </li>
   );
@@ -113,6 +111,15 @@ export function PersonRow({ person, open }: { readonly person: Person; open(pers
         </span>
       </button>
     </li>
+  );
+}
+
+/** How much is new; muted: without insisting. */
+function Count({ unread, isMuted }: { readonly unread: number; readonly isMuted: boolean }) {
+  return (
+    <span class="badge" data-muted={isMuted || undefined} role="img" aria-label={words().list.unread(unread)}>
+      {unread > 999 ? "999+" : unread}
+    </span>
   );
 }
 

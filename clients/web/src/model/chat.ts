@@ -3,7 +3,7 @@
 // The root of the model, made at the sign-in and closed at its end. Knows no DOM. Invariant: one per user and tab;
 // nothing of it outlives the sign-in but what lies in its stores.
 import { Konvert, type KonvertOptions } from "@konvert/sdk";
-import { type ReadonlySignal, signal } from "@preact/signals";
+import type { ReadonlySignal } from "@preact/signals";
 import type { Me } from "../session/tokens";
 import { Connection } from "./connection";
 import { Contacts } from "./contacts";
@@ -11,14 +11,12 @@ import { Conversation } from "./conversation";
 import { Dialogs } from "./dialogs";
 import { type DraftShelf, Drafts } from "./drafts";
 import { Groups } from "./groups";
+import { Lobby } from "./lobby";
 import type { Memory } from "./memory";
 import { People } from "./people";
 import { type PictureShelf, Pictures } from "./pictures";
 import { Remembering } from "./remembering";
-import { segment } from "./resources";
 
-/** The open room, if the server has one. */
-export const LOBBY = "lobby";
 /** Conversations that stay live behind the one that is looked at, so that going back is at once. */
 const OPEN_MAX = 6;
 
@@ -44,9 +42,9 @@ export class Chat {
   readonly dialogs: Dialogs;
   readonly contacts: Contacts;
   readonly groups: Groups;
+  readonly lobby: Lobby;
   readonly pictures: Pictures;
   readonly drafts: Drafts;
-  readonly #isLobbyOpen = signal(false);
   readonly #remembering: Remembering | undefined;
   /** Least recently looked at first. */
   readonly #conversations = new Map<string, Conversation>();
@@ -59,21 +57,16 @@ export class Chat {
     this.dialogs = new Dialogs(this.konvert, this.people);
     this.contacts = new Contacts(this.konvert, this.people);
     this.groups = new Groups(this.konvert.api, this.dialogs, this.people);
+    this.lobby = new Lobby(this.konvert);
     this.pictures = new Pictures(this.konvert.api, pictures);
     this.drafts = new Drafts(me.id, drafts);
     this.konvert.on("state", (state) => {
-      if (state.name === "connected") void this.#lookIntoLobby();
       if (state.name === "closed" && ENDINGS.has(state.reason.name)) ended();
     });
     this.konvert.on("changed", ({ path, body }) => {
       if (path === "/api/auth/me" && body) became(body as Me);
     });
-    this.#remembering = memory && new Remembering(memory, this.dialogs, this.contacts, this.#isLobbyOpen);
-  }
-
-  /** Whether this user may enter the lobby. */
-  get isLobbyOpen(): ReadonlySignal<boolean> {
-    return this.#isLobbyOpen;
+    this.#remembering = memory && new Remembering(memory, this.dialogs, this.contacts, this.lobby.isOpen);
   }
 
   /** What is shown is what an earlier visit knew: the server has told nothing yet. */
@@ -113,19 +106,11 @@ export class Chat {
   }
 
   async close(): Promise<void> {
+    this.lobby.close();
     for (const conversation of this.#conversations.values()) this.#end(conversation);
     this.#conversations.clear();
     this.#remembering?.close();
     await this.konvert.close();
-  }
-
-  async #lookIntoLobby(): Promise<void> {
-    try {
-      await this.konvert.api.get(`/api/dialogs/${segment(LOBBY)}/messages`, { query: { limit: 1 } });
-      this.#isLobbyOpen.value = true;
-    } catch {
-      // Not for us, or not now: the next connection looks again.
-    }
   }
 }
 

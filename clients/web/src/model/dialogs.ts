@@ -118,10 +118,12 @@ export class Dialogs {
     const name = decodeURIComponent(id);
     this.#told?.add(name);
     if (body === null) return this.#remove(name);
-    const known = this.#all.peek().get(name);
+    // All of it: what is not told of it any more, such as a picture, it has no more.
+    if ("unread" in (body as object)) return this.#put([body as Dialog]);
     // In big dialogs only the place is told; the rest is asked for.
-    if (!("unread" in (body as object))) void this.#ask(name);
-    if (known || "unread" in (body as object)) this.#put([{ ...known, ...(body as Dialog) }]);
+    void this.#ask(name);
+    const known = this.#all.peek().get(name);
+    if (known) this.#put([{ ...known, ...(body as Dialog) }]);
   }
 
   async #ask(id: string): Promise<void> {

@@ -8,6 +8,7 @@ import { isGuest, type Me, me, signOut } from "../session/session";
 import "../shell/act.css";
 import { language, languages, nameOf, speak, words } from "../words";
 import { Delete } from "./delete";
+import { Install } from "./install";
 import { Limits } from "./limits";
 import { NoticeChoice } from "./notices";
 import { Choice, Option } from "./option";
@@ -46,6 +47,7 @@ export function Settings() {
             </Option>
           ))}
         </Choice>
+        <Install />
         {hasAccount && <Password />}
         {hasAccount && <Sessions />}
         <Limits />

@@ -1,9 +1,10 @@
 // The state of the connection, truthfully: what it is, and when the next attempt is.
 //
 // Invariant: the countdown is apart from what is read aloud, so that nobody hears every second.
+import type { Reason } from "@konvert/sdk";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { words } from "../words";
+import { sayError, words } from "../words";
 import { useChat } from "./here";
 
 export function Link() {
@@ -13,7 +14,7 @@ export function Link() {
   const isCalm = connection.isCalm.value;
   const isShown = isCalm ? "connected" : state.name;
   const text = !isCalm && !connection.isDeviceOnline.value ? say.offline : say[isShown];
-  const why = state.name === "closed" ? (say.why as Readonly<Record<string, string>>)[state.reason.name] : undefined;
+  const why = state.name === "closed" ? whyClosed(state.reason) : "";
   const over = state.name === "connected" ? say.over[state.transport as keyof typeof say.over] : undefined;
   return (
     <span class="link-state" data-state={isShown}>
@@ -29,6 +30,13 @@ export function Link() {
       )}
     </span>
   );
+}
+
+/** In our words where we have some; a server that is newer than this app says it itself. */
+function whyClosed({ code, name, message, error }: Reason): string {
+  const { connection: say } = words();
+  const known: Readonly<Record<string, string>> = say.why;
+  return known[name] ?? say.whyElse((error && sayError(error)) || message || name, code);
 }
 
 function Countdown({ until }: { readonly until: number }) {
