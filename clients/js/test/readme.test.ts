@@ -1,20 +1,14 @@
 // The guide tells the truth: its blocks compile and run, its tables are the code's, every public symbol is described.
+import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 import { afterAll, describe, expect, test } from "vitest";
 import { adviceOf, CLOSE, SDK_ERRORS } from "../src/core/errors.js";
-import { HttpFront } from "./support/http.js";
+import { blocks, readme } from "./support/guide.js";
 import { hasServer, Server } from "./support/server.js";
 
 const root = new URL("..", import.meta.url).pathname;
-const readme = readFileSync(join(root, "README.md"), "utf8");
-const blocks = [...readme.matchAll(/```(tsx?)(?: (\w+))?\n([\s\S]*?)```/g)].map(([, language = "", kind = "", code = ""], i) => ({
-  language,
-  kind,
-  code,
-  name: `block ${i + 1}: ${code.trim().split("\n")[0]}`,
-}));
 const first = blocks.find(({ kind }) => kind === "first")?.code ?? "";
 const scratch = join(root, "test", ".readme");
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
@@ -83,24 +77,37 @@ describe.skipIf(!hasServer)("blocks run", () => {
   );
 });
 
-test("the block about REST runs", async () => {
-  const front = await HttpFront.start();
+test.skipIf(!hasServer)("the block about REST runs", async () => {
+  const server = await Server.start();
   const { Konvert } = await import("../src/node/index.js");
-  const konvert = new Konvert(front.url, { connect: false, token: "t" });
+  const account = { login: "reader", name: "Reader", password: "violet-anchor-47-harvest" };
+  const signedUp = await fetch(`${server.url}/api/auth/sign-up`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(account),
+  });
+  const { access_token: token } = (await signedUp.json()) as { access_token: string };
+  const konvert = new Konvert(server.url, { token });
   const shown: unknown[][] = [];
-  front.rest = (request, body, response) => {
-    if (request.url === "/api/blobs") return response.writeHead(201, { location: "/api/blobs/7" }).end();
-    if (request.method === "PATCH") return response.writeHead(204, { "upload-offset": body.length, "konvert-blob": "abc" }).end();
-    response.writeHead(200).end(JSON.stringify({ id: "5", url: request.url }));
-  };
-  const code = blocks.find(({ kind }) => kind === "rest")?.code ?? "";
-  const published: unknown[] = [];
-  const room = { publish: (...what: unknown[]) => published.push(what) };
-  await run(code, front.url, { konvert, room, show: (...what: unknown[]) => shown.push(what) });
-  expect(shown.at(-1)).toEqual([{ id: "5", url: "/api/dialogs/5?members=true" }, "abc"]);
-  expect(published).toEqual([["The list", { blobs: ["abc"] }]]);
-  await front.stop();
-});
+  try {
+    const code = blocks.find(({ kind }) => kind === "rest")?.code ?? "";
+    const { id: notes } = await konvert.api.post<{ id: string }>("/api/dialogs", { kind: "group", title: "Notes" });
+    const room = konvert.room(notes);
+    await run(code, server.url, { konvert, room, show: (...what: unknown[]) => shown.push(what) });
+    const blob = createHash("sha256").update("…").digest("hex");
+    expect(shown.slice(0, -1)).toEqual([["0 of 3"], ["3 of 3"]]);
+    const [id, dialogs, told] = shown.at(-1) ?? [];
+    expect(dialogs).toMatchObject({ dialogs: [{ id, title: "Holidays" }, { id: notes, title: "Notes" }] });
+    expect(told).toBe(blob);
+    const again = new Konvert(server.url, { token });
+    const { messages } = await again.room(notes).page();
+    expect(messages.map(({ text, blobs }) => [text, blobs])).toEqual([["The list", [blob]]]);
+    await again.close();
+  } finally {
+    await konvert.close();
+    await server.remove();
+  }
+}, 30_000);
 
 test("the tables of reasons and errors are the code's", () => {
   const rows = [...readme.matchAll(/^\| (\d{4}) \| `(\w+)` \| (.*) \|$/gm)].map(([, code, name, then]) => ({
