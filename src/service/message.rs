@@ -154,8 +154,11 @@ pub(super) fn is_content(record: &Record) -> bool {
     record.kind == Kind::Message && record.relation.is_none_or(|relation| relation.kind == RelationKind::Reply)
 }
 
-/// How far back the newest message is looked for: records in all and at once.
-const LOOK_BACK: (u64, usize) = (256, 32);
+/// How far back the newest message is looked for, records.
+const LOOK_BACK: u64 = 256;
+/// How many records are read first, and how many at most at once: nearly always the last one is the message, and those
+/// before it lie in other blocks of the store.
+const LOOK_BACK_STEPS: (usize, usize) = (1, 32);
 /// Payload bytes that are read at once, and after how many nothing older is read.
 const LOOK_BACK_BYTES: (usize, usize) = (256 << 10, 1 << 20);
 /// What of a payload is shown in lists: it is read for every dialog of a page, and told to everybody who watches.
@@ -164,8 +167,8 @@ const PREVIEW_BYTES: usize = 4 << 10;
 /// The newest message that is still there, with its edits and appended parts, as far as lists show it. Blocks. `None`
 /// when there is none among the last records.
 pub(super) fn newest(broker: &Broker, room: RoomId, bounds: &Bounds) -> Option<MessageView> {
-    let (most, limit) = LOOK_BACK;
-    let lowest = bounds.first.max(bounds.last.saturating_sub(most - 1));
+    let (mut limit, limit_most) = LOOK_BACK_STEPS;
+    let lowest = bounds.first.max(bounds.last.saturating_sub(LOOK_BACK - 1));
     let (bytes_max, bytes_most) = LOOK_BACK_BYTES;
     let (mut later, mut bytes) = (Vec::new(), 0);
     let mut from = bounds.last;
@@ -180,6 +183,7 @@ pub(super) fn newest(broker: &Broker, room: RoomId, bounds: &Bounds) -> Option<M
             bytes += record.payload.len();
             later.push(record);
         }
+        limit = (limit * 8).min(limit_most);
     }
     None
 }
