@@ -52,6 +52,9 @@ export type ConnectionState =
       readonly reason: Reason;
     };
 
+/** A server that says again and again that the token ends is not obeyed more often than this. */
+const REFRESH_EVERY_MS = 5_000;
+
 /** What the owner of a connection gives and gets. */
 export interface ConnectionEvents {
   /** What to say first, apart from the token. */
@@ -79,7 +82,9 @@ export class Connection {
   #startedAt = 0;
   #adviceMs = 0;
   #error: KonvertError | undefined;
+  #refreshedAt = 0;
   #cancel: () => void = () => {};
+  #cancelRefresh: () => void = () => {};
   #offWake: () => void = () => {};
 
   constructor(transport: Transport, platform: Platform, tokens: Tokens, events: ConnectionEvents) {
@@ -112,6 +117,7 @@ export class Connection {
     if (this.#state.name === "closed") return;
     this.#round++;
     this.#cancel();
+    this.#cancelRefresh();
     this.#offWake();
     const link = this.#link;
     this.#link = null;
@@ -214,6 +220,18 @@ export class Connection {
   async #refresh(): Promise<void> {
     const link = this.#link;
     if (!link || !this.#tokens.canAsk) return;
+    const now = this.#platform.now();
+    const wait = this.#refreshedAt + REFRESH_EVERY_MS - now;
+    this.#cancelRefresh();
+    if (wait > 0) {
+      // Whatever becomes of the clock meanwhile.
+      this.#cancelRefresh = this.#platform.after(Math.min(wait, REFRESH_EVERY_MS), () => {
+        this.#refreshedAt = 0;
+        if (link === this.#link) void this.#refresh();
+      });
+      return;
+    }
+    this.#refreshedAt = now;
     try {
       const token = await this.#tokens.ask("expiring");
       if (link !== this.#link) return;
@@ -235,6 +253,7 @@ export class Connection {
     this.#round++;
     this.#link = null;
     this.#cancel();
+    this.#cancelRefresh();
     if (code === 4003) this.#tokens.refused(this.#token);
     if (code === 4401 && !this.#error && this.#tokens.canRenew && ++this.#refusals < 2) {
       this.#tokens.refused(this.#token);

@@ -4,6 +4,9 @@
 // Knows nothing of what is done about it. Invariant: every failure that reaches the application is a `KonvertError`.
 import type { Position, WireError } from "./wire.js";
 
+/** A server that asks for more patience is not believed, milliseconds. */
+export const ADVICE_MAX_MS = 600_000;
+
 /** A failure with a number. Those below 1000 come from the server and are listed in PROTOCOL.md. */
 export class KonvertError extends Error {
   /** Stable number. */
@@ -12,7 +15,7 @@ export class KonvertError extends Error {
   override readonly name: string;
   /** Whether the same thing may succeed later. */
   readonly temporary: boolean;
-  /** When to try again, milliseconds; zero when unknown. */
+  /** When to try again, milliseconds, at most ten minutes; zero when unknown. */
   readonly retryAfterMs: number;
   /** The room's position, where it helps: with `conflict`, `trimmed`, `epoch_changed`, `duplicate_conflict`. */
   readonly position: Position | undefined;
@@ -25,7 +28,7 @@ export class KonvertError extends Error {
     this.code = error.code;
     this.name = error.name;
     this.temporary = error.temporary ?? false;
-    this.retryAfterMs = error.retryAfterMs ?? 0;
+    this.retryAfterMs = Math.min(error.retryAfterMs ?? 0, ADVICE_MAX_MS);
     this.position = error.position;
     this.firstOffset = error.firstOffset ?? 0;
   }

@@ -1,14 +1,12 @@
 // How long to wait before connecting again. Pure: chance is passed in.
 //
 // Invariant: the pauses of one row of failures grow, whatever the server says; only success begins anew.
-import { adviceOf, CLOSE } from "./errors.js";
+import { ADVICE_MAX_MS, adviceOf, CLOSE } from "./errors.js";
 
 const BASE_MS = 500;
 const MAX_MS = 30_000;
 const LATER_MS = 5_000;
 const LATER_MAX_MS = 120_000;
-/** A server that asks for more is not believed. */
-const ADVICE_MAX_MS = 600_000;
 /** Nothing is wrong: the way there has changed. */
 const AT_ONCE: readonly number[] = [CLOSE.switching, CLOSE.leader_changed, CLOSE.session_ended];
 

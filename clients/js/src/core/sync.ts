@@ -103,14 +103,15 @@ export class Sync {
   }
 
   /** The refusal of what was asked. */
-  refused(error: WireError): Step[] {
+  refused(wire: WireError): Step[] {
     if (this.#phase !== "asked") return [];
     this.#phase = "idle";
+    const error = new KonvertError(wire);
     const epoch = error.position?.epoch ?? 0;
     if (error.name === "trimmed") return this.#trimmed(error);
     if (error.name === "epoch_changed" || error.name === "ahead_of_log") return this.#void(error.name, epoch, error.firstOffset);
     if (error.temporary) return this.#again(false, error.retryAfterMs);
-    return [{ do: "end", error: new KonvertError(error) }];
+    return [{ do: "end", error }];
   }
 
   /** A push. */
@@ -150,7 +151,7 @@ export class Sync {
     return [{ do: "ask", stall: this.#stall, afterMs }];
   }
 
-  #trimmed({ position, firstOffset }: WireError): Step[] {
+  #trimmed({ position, firstOffset }: KonvertError): Step[] {
     const from = (this.#last ?? 0) + 1;
     const wasFresh = this.#fresh;
     if (firstOffset <= from) return this.#again();
