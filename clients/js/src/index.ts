@@ -23,5 +23,5 @@ export type { Reset } from "./core/sync.js";
 export type { GetToken, TokenNeed, TokenReason } from "./core/tokens.js";
 export type { Channel, ChannelEvents, Transport } from "./core/transport.js";
 export type { Upload, UploadOptions, UploadSource } from "./core/upload.js";
-export type { RoomView, ViewEvents, ViewOptions } from "./core/view.js";
+export type { Hole, RoomView, ViewEvents, ViewOptions } from "./core/view.js";
 export type { Direction, Kind, Limits, Member, Mode, Position, ReadMarker, Relation, RelationKind } from "./core/wire.js";

@@ -26,6 +26,14 @@ describe("rows", () => {
     ]);
   });
 
+  it("says where something is missing, and joins nothing across that", () => {
+    const messages = [message(1, "anna", 0), message(2, "anna", 1), message(9, "anna", 2), message(10, "anna", 3)];
+    const rows = rowsOf(messages, -1, { after: 3, before: 8 }).map((row) => (row.kind === "message" ? row.shown.offset : row.kind));
+    expect(rows).toEqual(["day", 1, 2, "hole", 9, 10]);
+    const [, , last, , first] = rowsOf(messages, -1, { after: 3, before: 8 });
+    expect([last, first]).toMatchObject([{ isLast: true }, { isFirst: true }]);
+  });
+
   it("draws one line, before the first message of others that was not read", () => {
     const messages = [message(1, "anna", 0), message(2, "me", 1), message(3, "anna", 2), message(4, "anna", 3)];
     expect(drawn(messages, 1)).toEqual(["day", "[1]", "[2]", "unread", "[3", "4]"]);

@@ -1,7 +1,8 @@
 // A room as people see it: the folded messages, older ones on demand, and our own that are still on their way.
 //
 // Owns what is shown, nothing of how it comes: it listens to a room. Invariants: nothing is shown twice, also not in
-// the moment between "stored" and its arrival; `items` is a new array exactly when something changed.
+// the moment between "stored" and its arrival; `items` is a new array exactly when something changed, and without a hole
+// but the one that `hole` tells of.
 import { Emitter } from "./emitter.js";
 import { Fold, type FoldedMessage } from "./fold.js";
 import type { Message } from "./message.js";
@@ -22,6 +23,14 @@ export interface ViewEvents {
   change: undefined;
 }
 
+/** Where messages are missing between those that are here. */
+export interface Hole {
+  /** Offset of the last message above it. */
+  readonly after: number;
+  /** Offset of the first message below it. */
+  readonly before: number;
+}
+
 /** A room as people see it: made by `room.view()`. */
 export class RoomView extends Emitter<ViewEvents> {
   readonly #room: Room;
@@ -35,6 +44,8 @@ export class RoomView extends Emitter<ViewEvents> {
   #oldest = 0;
   #count = 0;
   #hasOlder = true;
+  /** Messages far above the rest: from the first of them to the last, and whether there are older ones. */
+  #stretch: { readonly from: number; readonly to: number; readonly hasOlder: boolean } | null = null;
   #snapshot: { items: readonly FoldedMessage[]; pending: readonly OutboxMessage[] } | null = null;
 
   /** Made by `room.view()`. */
@@ -74,6 +85,11 @@ export class RoomView extends Emitter<ViewEvents> {
     return this.#hasOlder && this.#oldest !== 1;
   }
 
+  /** What is missing between messages brought by `around()` and the others; `older()` brings it. */
+  get hole(): Hole | null {
+    return this.#stretch && { after: this.#stretch.to, before: this.#oldest };
+  }
+
   /** `items` and `pending` at one moment; the same object until something changes. */
   get snapshot(): { readonly items: readonly FoldedMessage[]; readonly pending: readonly OutboxMessage[] } {
     this.#snapshot ??= { items: this.#fold.items, pending: [...this.#pending.values()] };
@@ -97,23 +113,61 @@ export class RoomView extends Emitter<ViewEvents> {
     return this.hasOlder;
   }
 
+  /**
+   * Brings messages around one that is further up than what is here, before all that is between: that is a hole then,
+   * until `older()` has been asked often enough. What later messages say of them is known only when it is closed. Tells
+   * whether the one that was asked for is here.
+   */
+  async around(offset: number, count = 100): Promise<boolean> {
+    const isHere = () => this.#fold.get(offset) !== undefined;
+    if (isHere() || !this.hasOlder || !this.#oldest || offset >= this.#oldest) return isHere();
+    const before = this.#fold;
+    const from = Math.max(1, this.#room.firstOffset, offset - Math.floor(count / 2));
+    const { messages } = await this.#room.page({ direction: "forward", limit: count, from });
+    const above = messages.filter((message) => message.offset < this.#oldest);
+    const [first, last] = [above[0], above.at(-1)];
+    if (before !== this.#fold || !first || !last) return isHere();
+    // Two holes are one too many: what was brought before goes.
+    if (this.#stretch) this.#fold.dropBefore(this.#oldest);
+    this.#stretch = { from: first.offset, to: last.offset, hasOlder: first.offset > this.#room.firstOffset };
+    this.#take(above);
+    this.#join();
+    this.#changed();
+    return isHere();
+  }
+
   /** Stops listening. */
   close(): void {
     for (const off of this.#off) off();
   }
 
   #add(messages: readonly Message[], isOlder = false): void {
+    for (const { offset } of messages) if (!this.#oldest || offset < this.#oldest) this.#oldest = offset;
+    this.#take(messages);
+    this.#join();
+    if (!isOlder && this.#count > this.#max * 1.2) this.#shrink();
+    this.#changed();
+  }
+
+  /** The hole may be closed: what was above it is no stretch of its own any more. */
+  #join(): void {
+    const stretch = this.#stretch;
+    if (!stretch || this.#oldest > stretch.to + 1) return;
+    this.#stretch = null;
+    if (this.#oldest <= stretch.from) return;
+    this.#oldest = stretch.from;
+    this.#hasOlder = stretch.hasOlder;
+  }
+
+  #take(messages: readonly Message[]): void {
     const shown = messages.filter(({ kind }) => this.#withService || kind === "message");
     for (const message of messages) {
-      if (!this.#oldest || message.offset < this.#oldest) this.#oldest = message.offset;
       const pending = this.#pending.get(`${message.room} ${message.messageId}`);
       if (pending && (!pending.user || pending.user === message.sender)) this.#pending.delete(pending.key);
     }
     this.#fold.add(shown);
     for (const message of shown) this.#ids.add(idOf(message.sender, message));
     this.#count += shown.length;
-    if (!isOlder && this.#count > this.#max * 1.2) this.#shrink();
-    this.#changed();
   }
 
   #shrink(): void {
@@ -124,6 +178,7 @@ export class RoomView extends Emitter<ViewEvents> {
     this.#fold.dropBefore(first.message.offset);
     this.#ids = new Set(this.#fold.items.map(({ message }) => idOf(message.sender, message)));
     this.#oldest = first.message.offset;
+    this.#stretch = null;
     this.#count = this.#max;
     this.#hasOlder = true;
   }
@@ -143,6 +198,7 @@ export class RoomView extends Emitter<ViewEvents> {
     this.#fold = new Fold();
     this.#ids.clear();
     this.#oldest = this.#count = 0;
+    this.#stretch = null;
     this.#hasOlder = true;
   }
 

@@ -96,7 +96,7 @@ export class Heights {
 
 function guess(row: Row, width: number): number {
   if (row.kind === "day") return DAY_PX;
-  if (row.kind === "unread") return LINE_PX;
+  if (row.kind === "unread" || row.kind === "hole") return LINE_PX;
   const { shown, isFirst } = row;
   const line = Math.max(10, (Math.min(PAPER_MAX_PX, (width || PAPER_MAX_PX) * 0.85) - 26) / CHARACTER_PX);
   return (

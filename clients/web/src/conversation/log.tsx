@@ -169,6 +169,13 @@ function RowOf({ row, readUpTo, isFlashing }: RowProps) {
       </li>
     );
   }
+  if (row.kind === "hole") {
+    return (
+      <li class="hole quiet" data-part="hole">
+        {words().conversation.loading}
+      </li>
+    );
+  }
   const { shown, isFirst, isLast } = row;
   const isRead = shown.isOwn && shown.offset > 0 && shown.offset <= readUpTo;
   return <Message shown={shown} isFirst={isFirst} isLast={isLast} isRead={isRead} isFlashing={isFlashing} />;

@@ -3,13 +3,13 @@
 // The SDK's view owns what is shown; this adds who has read how far, where the unread begins, and when to read on.
 // Knows no DOM. Invariants: subscribed from `open()` to `close()`; the read marker moves only when told that a person
 // has seen; the line before what is new stays where it was when the conversation was opened.
-import type { FoldedMessage, Konvert, KonvertError, OutboxMessage, Presence, Publishing, PublishOptions, Room } from "@konvert/sdk";
+import type { FoldedMessage, Hole, Konvert, KonvertError, OutboxMessage, Presence, Publishing, PublishOptions, Room } from "@konvert/sdk";
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { Desk } from "./conversation_desk";
 import { History } from "./conversation_history";
+import { Others } from "./conversation_others";
 import { Remarks } from "./conversation_remarks";
 import type { People } from "./people";
-import { type Receipt, segment } from "./resources";
 import { type Row, rowsOf } from "./rows";
 import { type Shown, shownOf, shownPending } from "./shown";
 import { joinFiles } from "./shown_files";
@@ -28,19 +28,16 @@ export class Conversation {
   readonly id: string;
   readonly room: Room;
   readonly #konvert: Konvert;
-  readonly #people: People;
   readonly #isDialog: boolean;
   readonly #off: (() => void)[] = [];
   readonly #history: History;
   readonly #remarks: Remarks;
+  readonly #others: Others;
   /** What is being written here. */
   readonly desk: Desk;
   readonly #state = signal<ConversationState>("opening");
   readonly #refusal = signal<KonvertError | null>(null);
   readonly #remark = signal<Remark>(null);
-  readonly #typing = signal<readonly string[]>([]);
-  readonly #presence: ReturnType<typeof signal<Presence>>;
-  readonly #markers = signal<ReadonlyMap<string, number>>(new Map());
   readonly #unread = signal(0);
   readonly #readOffset = signal(-1);
   /** A message to be shown, or the end, by whoever shows messages; `null` once that has been done. */
@@ -66,18 +63,15 @@ export class Conversation {
     ];
   });
   /** The same as rows to draw. */
-  readonly rows: ReadonlySignal<readonly Row[]> = computed(() => rowsOf(this.messages.value, this.#readOffset.value));
-  /** How far the one who has read furthest has read. */
-  readonly readUpTo: ReadonlySignal<number> = computed(() => Math.max(0, ...this.#markers.value.values()));
+  readonly rows: ReadonlySignal<readonly Row[]> = computed(() => rowsOf(this.messages.value, this.#readOffset.value, this.hole.value));
 
   /** @param isDialog a dialog has members: what was said before one came counts as read, and there are receipts */
   constructor(id: string, konvert: Konvert, people: People, isDialog: boolean) {
     this.id = id;
     this.#isDialog = isDialog;
     this.#konvert = konvert;
-    this.#people = people;
     this.room = konvert.room(id);
-    this.#presence = signal<Presence>(this.room.presence);
+    this.#others = new Others(konvert, this.room, people);
     this.#history = new History(this.room);
     this.#remarks = new Remarks(konvert, this.room);
     this.desk = new Desk(konvert);
@@ -102,14 +96,18 @@ export class Conversation {
   }
   /** User ids of those who are typing. */
   get typing(): ReadonlySignal<readonly string[]> {
-    return this.#typing;
+    return this.#others.typing;
   }
   get presence(): ReadonlySignal<Presence> {
-    return this.#presence as ReadonlySignal<Presence>;
+    return this.#others.presence;
   }
   /** Others' read markers, by user id. */
   get markers(): ReadonlySignal<ReadonlyMap<string, number>> {
-    return this.#markers;
+    return this.#others.markers;
+  }
+  /** How far the one who has read furthest has read. */
+  get readUpTo(): ReadonlySignal<number> {
+    return this.#others.readUpTo;
   }
   /** Countable messages behind our own marker. */
   get unread(): ReadonlySignal<number> {
@@ -118,6 +116,10 @@ export class Conversation {
   /** Older messages are on their way. */
   get isLoading(): ReadonlySignal<boolean> {
     return this.#history.isLoading;
+  }
+  /** Where messages are missing for a while between those that are here. */
+  get hole(): ReadonlySignal<Hole | null> {
+    return this.#history.hole;
   }
   /** Whether there are older messages to ask for. */
   get hasOlder(): ReadonlySignal<boolean> {
@@ -139,16 +141,11 @@ export class Conversation {
     this.#off.push(
       this.#remarks.open(),
       this.#history.open(),
-      room.on("typing", (users) => {
-        this.#typing.value = users.filter((user) => user !== this.#konvert.user);
-      }),
-      room.on("presence", (presence) => this.#present(presence)),
+      this.#others.open(),
       room.on("unread", (count) => {
         this.#unread.value = count;
       }),
-      room.on("read", ({ user, offset }) => this.#read([{ user, offset }])),
       room.on("reset", ({ forget, reason }) => {
-        if (forget) this.#markers.value = new Map();
         // What is trimmed before one has seen anything is no loss to tell of.
         if (forget || reason !== "trimmed" || this.messages.peek().length) this.#remark.value = forget ? "rewritten" : "lost";
       }),
@@ -202,8 +199,8 @@ export class Conversation {
   }
 
   /** Who of the others has read a message. */
-  readersOf({ offset, sender }: Shown): readonly string[] {
-    return [...this.#markers.value].filter(([user, read]) => read >= offset && user !== sender).map(([user]) => user);
+  readersOf(shown: Shown): readonly string[] {
+    return this.#others.readersOf(shown);
   }
 
   /** A person has seen everything up to a message; by default all that is here. */
@@ -220,12 +217,12 @@ export class Conversation {
   /** Reads back to the line before what is new; whether it is here now. */
   async goToLine(): Promise<boolean> {
     const line = this.#readOffset.peek();
-    return line >= 0 && (await this.#history.readTo(line + 1));
+    return line >= 0 && (await this.#history.reach(line + 1));
   }
 
   /** Shows a message, however far up it is. Tells whether it is still there. */
   async goTo(offset: number): Promise<boolean> {
-    if (!(await this.#history.readTo(offset)) || !this.#history.get(offset)) return false;
+    if (!(await this.#history.reach(offset)) || !this.#history.get(offset)) return false;
     this.wanted.value = { offset };
     return true;
   }
@@ -238,7 +235,7 @@ export class Conversation {
 
   /** What somebody who is here, or was heard here, is called. */
   nameOf(user: string): string | undefined {
-    return this.#presence.peek()?.members.get(user)?.name ?? this.messages.peek().findLast(({ sender }) => sender === user)?.senderName;
+    return this.presence.peek().members.get(user)?.name ?? this.messages.peek().findLast(({ sender }) => sender === user)?.senderName;
   }
 
   /** The line before what is new belongs to one visit; the next draws its own. */
@@ -276,40 +273,18 @@ export class Conversation {
       return;
     }
     const line = this.#line();
-    await this.#history.reach(room.unread <= UNREAD_MAX ? line : -1);
+    await this.#history.begin(room.unread <= UNREAD_MAX ? line : -1);
     batch(() => {
       this.#unread.value = room.unread;
       this.#readOffset.value = line;
       this.#state.value = "open";
     });
-    if (!this.#isDialog) return;
-    try {
-      this.#read(await this.#konvert.api.get<readonly Receipt[]>(`/api/dialogs/${segment(this.id)}/receipts`));
-    } catch {
-      // Those who read from now on are heard of all the same.
-    }
+    if (this.#isDialog) await this.#others.ask();
   }
 
   /** Where what is new begins. To whoever comes to a plain room for the first time all is new, and no line says more. */
   #line(): number {
     const { unread, readOffset } = this.room;
     return unread > 0 && (readOffset > 0 || this.#isDialog) ? readOffset : -1;
-  }
-
-  #present(presence: Presence): void {
-    const before = this.#presence.peek();
-    this.#presence.value = presence;
-    const now = Date.now();
-    for (const user of presence.members.keys()) this.#people.seen(user, true, now);
-    // They left this room, and perhaps only this.
-    for (const user of before?.members.keys() ?? []) if (!presence.members.has(user)) void this.#people.refresh(user);
-  }
-
-  #read(receipts: readonly Receipt[]): void {
-    const markers = new Map(this.#markers.peek());
-    for (const { user, offset } of receipts) {
-      if (user !== this.#konvert.user && offset > (markers.get(user) ?? 0)) markers.set(user, offset);
-    }
-    this.#markers.value = markers;
   }
 }

@@ -1,14 +1,16 @@
 // What of a room's history is here, and how more of it comes.
 //
-// Owns the SDK's view of the room. Knows no DOM. Invariants: what is here has no hole up to the newest message; older
-// messages are asked for once at a time.
-import type { FoldedMessage, Room, RoomView } from "@konvert/sdk";
+// Owns the SDK's view of the room. Knows no DOM. Invariants: what is here has no hole up to the newest message but one that
+// is being closed; older messages are asked for once at a time.
+import type { FoldedMessage, Hole, Room, RoomView } from "@konvert/sdk";
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 
 /** More at a time. */
 const PAGE_COUNT = 100;
 /** As many as the server gives at once, on the way to a place far above. */
 const FAR_COUNT = 200;
+/** What is further up than this is gone to at once, and what is between is read afterwards. */
+const LEAP_COUNT = 300;
 /** More than a screen shows at once. */
 const SCREEN_COUNT = 30;
 
@@ -18,9 +20,11 @@ export class History {
   readonly #snapshot = signal<RoomView["snapshot"]>({ items: [], pending: [] });
   readonly #isLoading = signal(false);
   readonly #hasOlder = signal(true);
+  readonly #hole = signal<Hole | null>(null);
   /** Single messages that are further up than what is here; `null` for those that are not kept any more. */
   readonly #single = signal<ReadonlyMap<number, FoldedMessage | null>>(new Map());
   readonly #asked = new Set<number>();
+  #loading: Promise<void> = Promise.resolve();
 
   constructor(room: Room) {
     this.#room = room;
@@ -39,12 +43,20 @@ export class History {
     return this.#hasOlder;
   }
 
+  /** Where something is missing for a while between messages that are here. */
+  get hole(): ReadonlySignal<Hole | null> {
+    return this.#hole;
+  }
+
   /** Follows the view; the answer ends that. */
   open(): () => void {
     const show = () =>
       batch(() => {
         this.#snapshot.value = this.#view.snapshot;
         this.#hasOlder.value = this.#view.hasOlder;
+        const { hole } = this.#view;
+        const held = this.#hole.peek();
+        if (hole?.after !== held?.after || hole?.before !== held?.before) this.#hole.value = hole;
       });
     const off = this.#view.on("change", show);
     show();
@@ -79,9 +91,16 @@ export class History {
     });
   }
 
-  /** Reads back to an offset. Tells whether that succeeded. */
-  async readTo(offset: number): Promise<boolean> {
-    const isThere = () => this.#view.oldest > 0 && this.#view.oldest <= offset;
+  /** Brings the messages around an offset. Tells whether there is one at it, or was one. */
+  async reach(offset: number): Promise<boolean> {
+    const isThere = () => !!this.#view.get(offset) || (this.#view.oldest > 0 && this.#view.oldest <= offset);
+    if (this.#view.oldest - offset > LEAP_COUNT) {
+      await this.#load(() => this.#view.around(offset));
+      void this.#load(async () => {
+        while (this.#view.hole && this.#view.hasOlder) await this.#view.older(FAR_COUNT);
+      });
+      if (isThere()) return true;
+    }
     await this.#load(async () => {
       while (!isThere() && this.#view.hasOlder) await this.#view.older(FAR_COUNT);
     });
@@ -89,7 +108,7 @@ export class History {
   }
 
   /** Reads back to a line, and until there is a screenful: edits and reactions take places, but are no messages. */
-  async reach(line: number): Promise<void> {
+  async begin(line: number): Promise<void> {
     await this.#load(async () => {
       for (;;) {
         const { items, hasOlder } = this.#view;
@@ -100,11 +119,17 @@ export class History {
     });
   }
 
-  /** What fails is asked again when somebody goes there again. */
-  async #load(read: () => Promise<void>): Promise<void> {
-    this.#isLoading.value = true;
-    await read().catch(() => {});
-    this.#isLoading.value = false;
+  /** One after the other. What fails is asked again when somebody goes there again. */
+  async #load(read: () => Promise<unknown>): Promise<void> {
+    const before = this.#loading;
+    const now = (async () => {
+      await before;
+      this.#isLoading.value = true;
+      await read().catch(() => {});
+      this.#isLoading.value = false;
+    })();
+    this.#loading = now;
+    await now;
   }
 
   async #ask(offset: number): Promise<void> {

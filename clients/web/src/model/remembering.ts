@@ -43,7 +43,8 @@ export class Remembering {
   follow(conversation: Conversation): void {
     void this.#memory.room(conversation.id).then((items) => conversation.recall(items));
     const off = written(
-      () => (conversation.state.value === "open" ? conversation.stored.value : null),
+      // With a hole in it, it would look whole the next time.
+      () => (conversation.state.value === "open" && !conversation.hole.value ? conversation.stored.value : null),
       (items) => this.#memory.keepRoom(conversation.id, items),
     );
     this.#followed.set(conversation, off);

@@ -13,7 +13,10 @@ export function Banner() {
   const chat = useChat();
   const { offline: say } = words();
   const { connection } = chat;
-  const isAway = !connection.isCalm.value && (!connection.isDeviceOnline.value || chat.isRecalled.value);
+  const state = connection.state.value;
+  // A first attempt that takes its time is no lost network.
+  const hasFailed = state.name !== "connecting" || state.attempt > 0;
+  const isAway = !connection.isCalm.value && (!connection.isDeviceOnline.value || (chat.isRecalled.value && hasFailed));
   const waiting = useWaiting();
   if (isUpdateReady.value) {
     return (

@@ -1,0 +1,86 @@
+// Who else is in a conversation: who is here, who types, and how far each has read.
+//
+// Knows no DOM. Invariant: nobody's marker goes back, unless the numbering begins anew; we are not among the others.
+import type { Konvert, Presence, Room } from "@konvert/sdk";
+import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import type { People } from "./people";
+import { type Receipt, segment } from "./resources";
+import type { Shown } from "./shown";
+
+export class Others {
+  readonly #konvert: Konvert;
+  readonly #room: Room;
+  readonly #people: People;
+  readonly #typing = signal<readonly string[]>([]);
+  readonly #presence: Signal<Presence>;
+  readonly #markers = signal<ReadonlyMap<string, number>>(new Map());
+  /** How far the one who has read furthest has read. */
+  readonly readUpTo: ReadonlySignal<number> = computed(() => Math.max(0, ...this.#markers.value.values()));
+
+  constructor(konvert: Konvert, room: Room, people: People) {
+    this.#konvert = konvert;
+    this.#room = room;
+    this.#people = people;
+    this.#presence = signal(room.presence);
+  }
+
+  /** User ids of those who are typing. */
+  get typing(): ReadonlySignal<readonly string[]> {
+    return this.#typing;
+  }
+  get presence(): ReadonlySignal<Presence> {
+    return this.#presence;
+  }
+  /** Read markers, by user id. */
+  get markers(): ReadonlySignal<ReadonlyMap<string, number>> {
+    return this.#markers;
+  }
+
+  /** Hears of them from now on; the answer ends that. */
+  open(): () => void {
+    const off = [
+      this.#room.on("typing", (users) => {
+        this.#typing.value = users.filter((user) => user !== this.#konvert.user);
+      }),
+      this.#room.on("presence", (presence) => this.#present(presence)),
+      this.#room.on("read", ({ user, offset }) => this.#read([{ user, offset }])),
+      this.#room.on("reset", ({ forget }) => {
+        if (forget) this.#markers.value = new Map();
+      }),
+    ];
+    return () => {
+      for (const one of off) one();
+    };
+  }
+
+  /** Asks how far each has read. Dialogs have receipts. */
+  async ask(): Promise<void> {
+    try {
+      this.#read(await this.#konvert.api.get<readonly Receipt[]>(`/api/dialogs/${segment(this.#room.name)}/receipts`));
+    } catch {
+      // Those who read from now on are heard of all the same.
+    }
+  }
+
+  /** Who has read a message. */
+  readersOf({ offset, sender }: Shown): readonly string[] {
+    return [...this.#markers.value].filter(([user, read]) => read >= offset && user !== sender).map(([user]) => user);
+  }
+
+  #present(presence: Presence): void {
+    const before = this.#presence.peek();
+    this.#presence.value = presence;
+    const now = Date.now();
+    for (const user of presence.members.keys()) this.#people.seen(user, true, now);
+    // They left this room, and perhaps only this.
+    for (const user of before.members.keys()) if (!presence.members.has(user)) void this.#people.refresh(user);
+  }
+
+  #read(receipts: readonly Receipt[]): void {
+    const markers = new Map(this.#markers.peek());
+    for (const { user, offset } of receipts) {
+      if (user !== this.#konvert.user && offset > (markers.get(user) ?? 0)) markers.set(user, offset);
+    }
+    this.#markers.value = markers;
+  }
+}
