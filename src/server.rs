@@ -1,6 +1,8 @@
 //! The composition root: the only place that sees every part. Opens the journal, wires it to the core and the core to
 //! the live edge, keeps the clockwork running, and brings everything to an end in the right order.
 
+mod standing;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -20,18 +22,17 @@ use crate::blobs::{BlobError, Blobs};
 use crate::broker::{Broker, BrokerError, Fanout, Inbox, RoomConfig, SHARDS_MAX};
 use crate::config::Config;
 use crate::directory::{Directory, DirectoryError};
-use crate::gateway::{self, Admission, Counters, Gateway, Shared, now_ms, steady_ms};
+use crate::gateway::{Admission, Counters, Gateway, Shared, now_ms, steady_ms};
 use crate::journal::{DurableJournal, Journal, Mode, OpenError};
-use crate::metrics::{self, MetricsHandle, Scrape};
-use crate::rest::{self, Edge, HealthFacts, RestState};
+use crate::metrics::{self, MetricsHandle};
+use crate::rest::{self, Edge, RestState};
 use crate::service::{Ground, Limits, OutwardError, Roster, Service, Webhooks, follow_key_sets};
+use standing::{gateway_collector, health_facts, journal_collector, watch_directory};
 
 /// Connections that the kernel may keep waiting to be accepted; more than come in the time of one busy turn.
 const BACKLOG: u32 = 4_096;
 /// How often the journal tidies up.
 const MAINTAIN: Duration = Duration::from_secs(1);
-/// How often the directory is asked whether it answers, and how long it may take.
-const WATCH: Duration = Duration::from_secs(5);
 
 /// Why the server did not start or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -148,8 +149,11 @@ impl Server {
             Blobs::open(config.blobs.clone(), &config.server.data.join("blobs"), config.journal.free_bytes_min)?;
         let blobs = Arc::new(blobs);
         metrics.collect(Box::new(blobs.clone().collector()));
+        tokio::spawn(blobs.clone().watch());
         let webhooks = Webhooks::new(config.webhooks.clone())?;
         let (tables, core) = (directory.clone(), broker.clone());
+        let free_bytes_min = config.journal.free_bytes_min;
+        let health = health_facts(broker.clone(), free_bytes_min, is_draining.clone(), trouble.clone(), blobs.clone());
         let ground = Ground { directory: tables, roster, broker: core, auth: auth.clone(), blobs, webhooks, now_ms };
         let service = Arc::new(Service::new(config.service.clone(), ground));
         service.start_webhooks().await?;
@@ -160,7 +164,7 @@ impl Server {
         let edge = edge(config);
         let trusted_proxies = edge.trusted_proxies.clone();
         let router = rest::router(RestState {
-            health: health_facts(broker.clone(), config.journal.free_bytes_min, is_draining.clone(), trouble.clone()),
+            health,
             metrics: metrics.clone(),
             started: Instant::now(),
             edge: Arc::new(edge),
@@ -310,89 +314,5 @@ async fn upkeep(journal: Arc<dyn Journal>, metrics: MetricsHandle) {
             tracing::error!("a step of the journal's upkeep failed");
         }
         metrics.run_upkeep();
-    }
-}
-
-/// Keeps what is wrong with the directory for whoever asks.
-async fn watch_directory(directory: Directory, trouble: Arc<Mutex<Option<String>>>) {
-    let mut tick = tokio::time::interval(WATCH);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        let answer = tokio::time::timeout(WATCH, directory.check()).await;
-        *trouble.lock() = match answer {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("it does not answer".to_owned()),
-        };
-    }
-}
-
-fn health_facts(
-    broker: Broker,
-    free_bytes_min: u64,
-    is_draining: Arc<AtomicBool>,
-    directory: Arc<Mutex<Option<String>>>,
-) -> Arc<dyn Fn() -> HealthFacts + Send + Sync> {
-    Arc::new(move || {
-        let health = broker.health();
-        HealthFacts {
-            read_only: health.read_only,
-            directory: directory.lock().clone(),
-            damage: health.damage,
-            free_bytes: health.free_bytes,
-            free_bytes_min,
-            draining: is_draining.load(Ordering::Relaxed),
-        }
-    })
-}
-
-fn gateway_collector(
-    counters: Arc<Counters>,
-    admission: Arc<Admission>,
-    inboxes: Vec<Arc<Inbox>>,
-) -> impl Fn(&mut Scrape) {
-    move |scrape| {
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-        scrape.gauge("konvert_connections", admission.connections() as u64);
-        for (kind, connections) in admission.connections_by_kind() {
-            scrape.gauge_by_transport("konvert_transport_connections", kind.name(), connections as u64);
-        }
-        scrape.gauge("konvert_connections_pending", admission.pending() as u64);
-        scrape.counter("konvert_connects_total", count(&counters.opened));
-        scrape.counter("konvert_commands_total", count(&counters.commands));
-        scrape.counter("konvert_deliveries_total", count(&counters.deliveries));
-        scrape.counter("konvert_signals_total", count(&counters.signals));
-        scrape.counter("konvert_slow_consumers_total", count(&counters.slow_consumers));
-        scrape.counter("konvert_pushes_shed_total", inboxes.iter().map(|inbox| inbox.shed()).sum());
-        for (code, closes) in counters.closes_by_code() {
-            scrape.counter_by_code("konvert_closes_total", code, closes);
-        }
-        for (code, errors) in counters.errors_by_code() {
-            scrape.counter_by_code("konvert_errors_total", code, errors);
-        }
-        let publishes = counters.publish_us.each_ref().map(count);
-        let sum = count(&counters.publish_us_sum);
-        scrape.histogram("konvert_publish_seconds", &gateway::PUBLISH_BUCKETS_US, &publishes, Some(sum));
-    }
-}
-
-fn journal_collector(broker: Broker) -> impl Fn(&mut Scrape) {
-    move |scrape| {
-        let (stats, health) = (broker.stats(), broker.health());
-        scrape.gauge("konvert_rooms", stats.rooms);
-        scrape.gauge("konvert_rooms_active", broker.live_rooms() as u64);
-        scrape.counter("konvert_messages_stored_total", stats.stored);
-        scrape.counter("konvert_messages_duplicate_total", stats.duplicates);
-        scrape.counter("konvert_journal_commits_total", stats.commits);
-        scrape.counter("konvert_journal_commit_bytes_total", stats.commit_bytes);
-        scrape.counter("konvert_journal_folds_total", stats.folds);
-        scrape.gauge("konvert_journal_queued", stats.queued);
-        scrape.gauge("konvert_journal_unfolded_bytes", health.unfolded_bytes);
-        scrape.gauge("konvert_journal_free_bytes", health.free_bytes.unwrap_or(0));
-        scrape.gauge("konvert_journal_read_only", u64::from(health.read_only.is_some()));
-        scrape.gauge("konvert_journal_damage", health.damage.len() as u64);
-        let bounds = &crate::journal::COMMIT_BUCKETS_US;
-        scrape.histogram("konvert_journal_commit_seconds", bounds, &stats.commit_us, None);
     }
 }

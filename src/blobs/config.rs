@@ -18,6 +18,8 @@ pub struct BlobsConfig {
     pub access_key_id: String,
     /// The key.
     pub secret_access_key: Secret,
+    /// How long that service may take to answer, and for a part of 8 MiB, seconds.
+    pub answer_s: u64,
     /// Longest file, bytes.
     pub size_bytes_max: u64,
     /// Types that are taken, as their bytes show them: `image/png` or `image/*`.
@@ -50,6 +52,7 @@ impl Default for BlobsConfig {
             region: "us-east-1".to_owned(),
             access_key_id: String::new(),
             secret_access_key: Secret::default(),
+            answer_s: 30,
             size_bytes_max: 100 << 20,
             types: TYPES.iter().copied().map(str::to_owned).collect(),
             uploads_per_user: 16,

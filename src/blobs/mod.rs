@@ -20,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use dashmap::DashMap;
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt as _};
-use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 pub use config::{BlobsConfig, Secret};
@@ -37,6 +37,8 @@ const GATHER_BYTES: usize = 256 << 10;
 const SILENCE: Duration = Duration::from_secs(30);
 /// Files that are hashed and stored at once; others wait.
 const FINISHING_MAX: usize = 2;
+/// How often it is asked whether the place where files stay answers: so long a failure is told after it has passed.
+const WATCH: Duration = Duration::from_secs(10);
 /// Changes of the same file follow each other; this many of different ones may run at once.
 const TURNS: usize = 64;
 
@@ -72,24 +74,6 @@ impl From<io::Error> for BlobError {
             io::ErrorKind::NotFound => Self::Gone,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<object_store::Error> for BlobError {
-    fn from(error: object_store::Error) -> Self {
-        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(&error);
-        while let Some(cause) = source {
-            if let Some(io) = cause.downcast_ref::<io::Error>()
-                && matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-            {
-                return Self::Full;
-            }
-            source = cause.source();
-        }
-        match error {
-            object_store::Error::NotFound { .. } => Self::Gone,
-            error => Self::Failed(error.to_string()),
         }
     }
 }
@@ -178,9 +162,10 @@ impl Blobs {
 
     /// Makes room for an upload that will be this long.
     pub async fn begin(&self, id: &str, size_bytes: u64) -> Result<(), BlobError> {
+        // Once while it arrives, and once where it stays.
+        let times = if self.objects.is_here() { 2 } else { 1 };
         self.on_staging(id, move |staging, id| {
-            // Once while it arrives, and once where it stays.
-            staging.has_space(size_bytes.saturating_mul(2))?;
+            staging.has_space(size_bytes.saturating_mul(times))?;
             staging.create(id)
         })
         .await
@@ -269,9 +254,17 @@ impl Blobs {
         .await
     }
 
+    /// One of the places for files that are finished; behind a store that does not answer nobody waits for ever.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, BlobError> {
+        match tokio::time::timeout(Duration::from_secs(self.config.answer_s), self.finishing.acquire()).await {
+            Ok(Ok(place)) => Ok(place),
+            _ => Err(BlobError::Failed("files before this one are not finished yet".to_owned())),
+        }
+    }
+
     /// What an upload that is complete is.
     pub async fn examine(&self, id: &str) -> Result<Arrived, BlobError> {
-        let _place = self.finishing.acquire().await;
+        let _place = self.place().await?;
         let (hash, head) = self.on_staging(id, |staging, id| staging.digest(id)).await?;
         Ok(Arrived { hash, kind: kind::kind_of(&head) })
     }
@@ -284,13 +277,28 @@ impl Blobs {
 
     /// Stores an upload under its hash.
     pub async fn store(&self, id: &str, hash: &str) -> Result<(), BlobError> {
-        let _place = self.finishing.acquire().await;
+        let _place = self.place().await?;
         let (file, size_bytes) =
             self.on_staging(id, move |staging, id| Ok((staging.read(id)?, staging.len(id)?))).await?;
         self.objects.put(hash, file, size_bytes).await?;
         self.counters.stored.fetch_add(1, Ordering::Relaxed);
         self.counters.stored_bytes.fetch_add(size_bytes, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Why the place where files stay does not give or take them, as far as is known now.
+    pub fn trouble(&self) -> Option<String> {
+        self.objects.trouble()
+    }
+
+    /// Asks again and again whether it does, for ever.
+    pub async fn watch(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(WATCH);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            self.objects.check().await;
+        }
     }
 
     /// Whether an object is there.

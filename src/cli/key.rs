@@ -10,7 +10,7 @@ use super::{Done, Failure, Settings, now_ms, print};
 use crate::auth::random_base32;
 use crate::config::Config;
 use crate::directory::{AuditEntry, Directory};
-use crate::service::{KeyView, NewKey, Scope, make_key};
+use crate::service::{Action, KeyView, NewKey, Scope, make_key};
 
 #[derive(Subcommand)]
 pub(super) enum KeyCommand {
@@ -83,12 +83,12 @@ async fn open(config: &Config) -> Result<Directory, Failure> {
 }
 
 /// The operator's actions stand in the audit like those of administrators.
-async fn record(directory: &Directory, action: &str, key: &str) -> Done {
+async fn record(directory: &Directory, action: Action, key: &str) -> Done {
     let entry = AuditEntry {
         id: format!("aud-{}", random_base32()),
         at_ms: now_ms(),
         actor: String::new(),
-        action: action.to_owned(),
+        action: action.name().to_owned(),
         target: key.to_owned(),
         address: String::new(),
         detail: "on the command line".to_owned(),
@@ -107,7 +107,7 @@ impl Create {
             expires_ms: self.ttl.map(|ttl_ms| now_ms + ttl_ms),
         };
         let made = make_key(&directory, new, "the command line", now_ms).await.map_err(|error| error.message)?;
-        record(&directory, "key_created", &made.key.id).await?;
+        record(&directory, Action::KeyCreated, &made.key.id).await?;
         directory.close().await;
         print(made.secret);
         Ok(())
@@ -145,7 +145,7 @@ impl Revoke {
         let directory = open(&self.settings.load()?).await?;
         let held = directory.revoke_api_key(&self.id, now_ms()).await?;
         if held {
-            record(&directory, "key_revoked", &self.id).await?;
+            record(&directory, Action::KeyRevoked, &self.id).await?;
         }
         directory.close().await;
         match held {

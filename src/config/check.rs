@@ -98,6 +98,7 @@ fn ranges(config: &Config) -> Vec<Problem> {
         webhooks.give_up_after_s in 1..=365 * DAY_S, "seconds";
         webhooks.retry_ms in 10..=3_600_000, "milliseconds";
         webhooks.waiting_max in 1..=10_000_000, "deliveries";
+        blobs.answer_s in 1..=600, "seconds";
         blobs.size_bytes_max in 1..=1_024 * GIB, "bytes";
         blobs.uploads_per_user in 1..=10_000, "uploads";
         blobs.upload_expires_s in 1..=365 * DAY_S, "seconds";

@@ -108,20 +108,23 @@ impl Directory {
         self.db.run(assembled(text).bind(before_ms)).await
     }
 
-    /// What was marked, and what was left unsettled since `before_ms`.
+    /// What was marked; then what was left unsettled since `before_ms`, or could not be deleted the last time.
     pub async fn blobs_to_delete(&self, before_ms: u64, most: u32) -> Result<Vec<String>, DirectoryError> {
         let statement =
             sql("SELECT id FROM blobs WHERE state = 'marked' OR (state = 'unsettled' AND touched_ms < $1) \
-             ORDER BY touched_ms LIMIT $2")
+             ORDER BY state, touched_ms LIMIT $2")
             .bind(before_ms)
             .bind(most);
         self.db.all(statement).await?.iter().map(|row| row.text("id")).collect()
     }
 
-    /// Has nobody know of a file any more whose bytes go next, unless something names it now: then its mark goes.
+    /// Has nobody know of a file any more whose bytes go next, and go at the next sweep if they do not go in this one;
+    /// unless something names it now: then its mark goes.
     pub async fn unsettle_blob(&self, id: &str) -> Result<bool, DirectoryError> {
-        let text =
-            format!("UPDATE blobs SET state = 'unsettled' WHERE id = $1 AND state <> 'here' AND {IS_UNREFERENCED}");
+        let text = format!(
+            "UPDATE blobs SET state = 'unsettled', touched_ms = 0 \
+             WHERE id = $1 AND state <> 'here' AND {IS_UNREFERENCED}"
+        );
         if self.db.run(assembled(text).bind(id)).await? > 0 {
             return Ok(true);
         }

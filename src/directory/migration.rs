@@ -37,7 +37,7 @@ pub async fn migrate(db: &Db, backups: &Path) -> Result<Option<String>, Director
     let migrator = Migrator::with_migrations(list.collect());
     let done = match db {
         Db::Sqlite { writer, .. } => migrator.run(writer).await,
-        Db::Postgres(pool) => migrator.run(pool).await,
+        Db::Postgres(pool) => run_to_the_end(pool, &migrator).await,
     };
     done.map_err(|error| match error {
         MigrateError::VersionMissing(version) => DirectoryError::Unavailable(format!(
@@ -47,6 +47,15 @@ pub async fn migrate(db: &Db, backups: &Path) -> Result<Option<String>, Director
         error => DirectoryError::Unavailable(error.to_string()),
     })?;
     Ok(backup)
+}
+
+/// However long a migration takes: nobody is served before it. What uses the connection next is bounded again.
+async fn run_to_the_end(pool: &PgPool, migrator: &Migrator) -> Result<(), MigrateError> {
+    let mut connection = pool.acquire().await?;
+    sqlx::query("SET statement_timeout = 0").execute(&mut *connection).await?;
+    migrator.run(&mut *connection).await?;
+    sqlx::query("RESET statement_timeout").execute(&mut *connection).await?;
+    Ok(())
 }
 
 /// The form that the database has: 0 for an empty one.

@@ -61,7 +61,9 @@ async fn read(
         let stretch = format!("bytes {}-{}/{size}", range.start, range.end - 1);
         response.headers_mut().extend(stretch.parse().map(|stretch| (header::CONTENT_RANGE, stretch)));
     }
-    if method != Method::HEAD {
+    if method == Method::HEAD {
+        state.service.has_blob_bytes(&blob).await?;
+    } else {
         *response.body_mut() = Body::from_stream(state.service.blob_bytes(&blob, range).await?);
     }
     Ok(response)

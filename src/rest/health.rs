@@ -22,6 +22,8 @@ pub struct HealthFacts {
     pub damage: Vec<String>,
     /// Why the directory of accounts and dialogs does not answer, if so.
     pub directory: Option<String>,
+    /// Why stored files cannot be read or taken, if so.
+    pub files: Option<String>,
     /// Free bytes on the journal's file system, where known.
     pub free_bytes: Option<u64>,
     /// Below this the journal turns read-only.
@@ -31,7 +33,8 @@ pub struct HealthFacts {
 }
 
 impl HealthFacts {
-    /// Whether the server should get traffic. Damage of old messages does not speak against it: it is not served.
+    /// Whether the server should get traffic. Damage of old messages does not speak against it: it is not served. Nor do files
+    /// that are out of reach: everything else goes on, and another server would not reach them either.
     fn is_ready(&self) -> bool {
         !self.draining && self.read_only.is_none() && self.directory.is_none()
     }
@@ -44,6 +47,7 @@ impl HealthFacts {
         }
         reasons.extend(self.read_only.iter().map(|reason| format!("journal read-only: {reason}")));
         reasons.extend(self.directory.iter().map(|reason| format!("directory unavailable: {reason}")));
+        reasons.extend(self.files.iter().map(|reason| format!("files unavailable: {reason}")));
         if let Some(free) = self.free_bytes.filter(|&free| free < 2 * self.free_bytes_min) {
             let (free, least) = (free >> 20, self.free_bytes_min >> 20);
             reasons.push(format!("low disk: {free} MiB free, the journal turns read-only below {least} MiB"));

@@ -11,7 +11,7 @@ use konvert_protocol::ErrorCode;
 use serde_json::{Map, Value, json};
 
 use super::{RestState, problem, sessions};
-use crate::service::EventKind;
+use crate::service::{Advice, EventKind};
 
 /// What may be asked without a token; beginnings of paths.
 const PUBLIC: &[&str] = &[
@@ -212,6 +212,12 @@ fn schema_of_problems() -> Value {
             "name": text("The stable name of the number."),
             "temporary": {"type": "boolean", "description": "The same request may succeed later."},
             "retry_after_ms": number("When to try again, milliseconds; absent when unknown."),
+            "advice": {
+                "type": "array",
+                "description": "Of a weak password, what is wrong with it and what would make it better, for apps that say \
+                    it in another language than `detail`; otherwise absent.",
+                "items": {"type": "string", "enum": Advice::ALL},
+            },
         },
         "example": {
             "type": "/api/docs#not_found", "title": "Not Found", "status": 404,

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use konvert_protocol::ErrorCode;
 use serde::Serialize;
 
-use crate::service::ServiceError;
+use crate::service::{Advice, ServiceError};
 
 /// What went wrong, as RFC 9457 has it.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -28,11 +28,15 @@ pub struct Problem {
     /// When to try again, milliseconds; absent when unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u32>,
+    /// Of a weak password, what is wrong with it and what would make it better; otherwise absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    advice: Vec<Advice>,
 }
 
 impl IntoResponse for ServiceError {
     fn into_response(self) -> Response {
-        let Self { code, message, retry_after_ms } = self;
+        let Self { code, message, retry_after_ms, advice } = self;
         let status = status(code);
         let problem = Problem {
             kind: format!("/api/docs#{}", code.name()),
@@ -43,6 +47,7 @@ impl IntoResponse for ServiceError {
             name: code.name(),
             temporary: code.is_temporary(),
             retry_after_ms: (retry_after_ms > 0).then_some(retry_after_ms),
+            advice,
         };
         let mut response = (status, axum::Json(problem)).into_response();
         let headers = response.headers_mut();

@@ -102,9 +102,10 @@ async fn disconnect(
 async fn token(
     State(state): State<RestState>,
     key: ApiKey,
+    Address(address): Address,
     Json(new): Json<NewToken>,
 ) -> Result<(StatusCode, axum::Json<MadeToken>), ServiceError> {
-    Ok((StatusCode::CREATED, axum::Json(state.service.key_token(&key, new).await?)))
+    Ok((StatusCode::CREATED, axum::Json(state.service.key_token(&key, address, new).await?)))
 }
 
 /// Create a room
@@ -112,8 +113,13 @@ async fn token(
 /// Or find it: asked again, the answer is the same. Scope `publish`.
 #[utoipa::path(post, path = "/api/server/rooms", tag = "server", request_body = NewRoom,
     responses((status = 200, body = RoomView)), security(("api_key" = [])))]
-async fn room(State(state): State<RestState>, key: ApiKey, Json(new): Json<NewRoom>) -> Answer<RoomView> {
-    Ok(axum::Json(state.service.key_room_create(&key, new).await?))
+async fn room(
+    State(state): State<RestState>,
+    key: ApiKey,
+    Address(address): Address,
+    Json(new): Json<NewRoom>,
+) -> Answer<RoomView> {
+    Ok(axum::Json(state.service.key_room_create(&key, address, new).await?))
 }
 
 /// Vouch for a user
@@ -121,8 +127,13 @@ async fn room(State(state): State<RestState>, key: ApiKey, Json(new): Json<NewRo
 /// Adds them, or changes their name, so that people can find them and take them into dialogs. Scope `tokens`.
 #[utoipa::path(post, path = "/api/server/users", tag = "server", request_body = VouchedUser,
     responses((status = 200, body = VouchedView)), security(("api_key" = [])))]
-async fn user(State(state): State<RestState>, key: ApiKey, Json(wanted): Json<VouchedUser>) -> Answer<VouchedView> {
-    Ok(axum::Json(state.service.key_user(&key, wanted).await?))
+async fn user(
+    State(state): State<RestState>,
+    key: ApiKey,
+    Address(address): Address,
+    Json(wanted): Json<VouchedUser>,
+) -> Answer<VouchedView> {
+    Ok(axum::Json(state.service.key_user(&key, address, wanted).await?))
 }
 
 /// Whether the server is well, and whether the key holds

@@ -86,6 +86,11 @@ async fn health_tells_reasons() {
             503,
             vec!["directory unavailable: it does not answer"],
         ),
+        (
+            HealthFacts { files: Some("it answers 500".into()), ..fine.clone() },
+            200,
+            vec!["files unavailable: it answers 500"],
+        ),
         (HealthFacts { damage: vec!["room 3".into()], ..fine.clone() }, 200, vec!["journal damaged: room 3"]),
         (
             HealthFacts { free_bytes: Some((2 << 20) - 1), ..fine.clone() },

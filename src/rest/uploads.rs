@@ -78,7 +78,7 @@ async fn stand(
     headers: HeaderMap,
 ) -> Response {
     let found = async {
-        let upload = state.service.upload(&caller, &id).await?;
+        let upload = state.service.settled_upload(&caller, &id).await?;
         version(&headers)?;
         let mut response = (StatusCode::OK, [(header::CACHE_CONTROL, "no-store")], position(&upload)).into_response();
         let (length, metadata) = (upload.upload.size_bytes, &upload.upload.metadata);

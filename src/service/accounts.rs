@@ -8,6 +8,7 @@ use konvert_protocol::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::Action;
 use super::config::SignUp;
 use super::devices::SignedIn;
 use super::{Caller, Service, ServiceError, texts};
@@ -88,7 +89,7 @@ impl Service {
         let agent = texts::agent(&wanted.agent);
         let user = self.new_account(wanted, Role::User).await?;
         self.directory.add_user(&user).await.map_err(taken)?;
-        self.audit(&user.id, "sign_up", &user.id, address, "").await;
+        self.audit(&user.id, Action::SignUp, &user.id, address, "").await;
         self.add_device(user, agent, address).await
     }
 
@@ -130,15 +131,15 @@ impl Service {
         let is_right = self.passwords.verify(&credentials.password, hashed).await;
         let Some(user) = known.filter(|_| matches!(is_right, Ok(true))) else {
             is_right.inspect_err(|_| attempt.forgive())?;
-            self.audit("", "sign_in_failed", "", address, "wrong credentials").await;
+            self.audit("", Action::SignInFailed, "", address, "wrong credentials").await;
             return Err(ErrorCode::WrongCredentials.into());
         };
         attempt.forgive();
         if user.state != UserState::Active {
-            self.audit(&user.id, "sign_in_failed", &user.id, address, user.state.name()).await;
+            self.audit(&user.id, Action::SignInFailed, &user.id, address, user.state.name()).await;
             return Err(ErrorCode::Revoked.into());
         }
-        self.audit(&user.id, "sign_in", &user.id, address, "").await;
+        self.audit(&user.id, Action::SignIn, &user.id, address, "").await;
         self.add_device(user, texts::agent(&credentials.agent), address).await
     }
 

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use super::accounts::{NewAccount, Profile, taken};
+use super::audit::Action;
 use super::page::{List, Page, limit};
 use super::profile::keep_administrator;
 use super::{Caller, Service, ServiceError, SignedIn};
@@ -144,7 +145,7 @@ impl Service {
         let user = self.new_account(account, role).await?;
         self.directory.add_user(&user).await.map_err(taken)?;
         self.roster.limits().set_role(&user.id, user.role.into());
-        self.audit(&caller.identity.user, "user_created", &user.id, caller.address, role.name()).await;
+        self.audit(&caller.identity.user, Action::UserCreated, &user.id, caller.address, role.name()).await;
         Ok(user.into())
     }
 
@@ -175,14 +176,14 @@ impl Service {
         let me = &caller.identity.user;
         if user.state != state {
             self.cut_off(id, user.state);
-            let action = if user.state == UserState::Blocked { "blocked" } else { "unblocked" };
+            let action = if user.state == UserState::Blocked { Action::Blocked } else { Action::Unblocked };
             self.audit(me, action, id, caller.address, "").await;
         }
         if user.role != role {
             self.roster.limits().set_role(id, user.role.into());
             self.tell_limits(&id.into()).await;
             let detail = format!("{} to {}", role.name(), user.role.name());
-            self.audit(me, "role_changed", id, caller.address, &detail).await;
+            self.audit(me, Action::RoleChanged, id, caller.address, &detail).await;
         }
         let profile = Profile::from(user);
         self.tell_profile(&profile);
@@ -198,7 +199,7 @@ impl Service {
         let user = self.user_row(id).await?;
         let count = self.sign_out_devices(&user.id, None).await?;
         let detail = format!("{count} devices");
-        self.audit(&caller.identity.user, "sign_ins_ended", id, caller.address, &detail).await;
+        self.audit(&caller.identity.user, Action::SignInsEnded, id, caller.address, &detail).await;
         Ok(())
     }
 
@@ -214,7 +215,7 @@ impl Service {
         }
         self.set_password(&user, &new.password).await?;
         self.sign_out_devices(id, None).await?;
-        self.audit(&caller.identity.user, "password_reset", id, caller.address, "").await;
+        self.audit(&caller.identity.user, Action::PasswordReset, id, caller.address, "").await;
         Ok(())
     }
 
@@ -261,7 +262,7 @@ impl Service {
         let FirstAdministrator { code, login, password, name } = wanted;
         let hashed = hash(&code);
         if self.directory.fact(FACT).await?.is_none_or(|fact| fact != hashed) {
-            self.audit("", "first_administrator_refused", "", address, "").await;
+            self.audit("", Action::FirstAdministratorRefused, "", address, "").await;
             return Err(refused());
         }
         let account = NewAccount { login, password, name, email: None, agent: String::new() };
@@ -270,7 +271,7 @@ impl Service {
             return Err(refused());
         }
         self.roster.limits().set_role(&user.id, user.role.into());
-        self.audit(&user.id, "first_administrator", &user.id, address, "").await;
+        self.audit(&user.id, Action::FirstAdministrator, &user.id, address, "").await;
         self.add_device(user, String::new(), address).await
     }
 }

@@ -23,6 +23,8 @@ use crate::directory::{Blob, Directory, DirectoryError};
 const ROOMS_MAX: u32 = 1_000;
 /// Files that are deleted, uploads that are given up, and rooms that are looked at in one sweep.
 const SWEEP_MAX: u32 = 1_000;
+/// Files of one sweep that may fail to be deleted before the rest waits.
+const FAILURES_MAX: usize = 3;
 /// After a start nothing is deleted for this long, if files stay as long: what was said before the end is followed first.
 const QUIET_MS: u64 = 3_600_000;
 /// How long bytes may take to come, milliseconds; what is unsettled for longer was left by a crash.
@@ -78,10 +80,19 @@ impl From<BlobError> for ServiceError {
             ),
             BlobError::Failed(reason) => {
                 tracing::error!(reason, "the store of files failed");
-                Self { retry_after_ms: RETRY_MS, ..ErrorCode::Unreadable.into() }
+                let text = "Stored files are out of reach for a while. Wait `retry_after_ms` and try again; the operator \
+                     finds the reason in the log.";
+                Self { retry_after_ms: RETRY_MS, ..Self::because(ErrorCode::Unavailable, text) }
             }
         }
     }
+}
+
+/// There is a row and there are no bytes. Whoever has them can bring them back.
+fn lost(id: &str) -> ServiceError {
+    tracing::error!(id, "a file is not in the store any more");
+    let text = "The bytes of this file are lost. Whoever has them can upload them again.";
+    ServiceError::because(ErrorCode::NotFound, text)
 }
 
 /// Whether somebody may read all of these files; if so, they stay for a while, because they are about to be named.
@@ -139,18 +150,27 @@ impl Service {
     /// A stretch of a file that one may read, as it comes from the store.
     ///
     /// # Errors
-    /// `unreadable` when the store fails.
+    /// `unavailable` when the store fails; `not_found` when it has lost the file, which no waiting brings back.
     pub async fn blob_bytes(
         &self,
         blob: &BlobInfo,
         range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, BlobError>>, ServiceError> {
-        let reading = self.blobs.read(&blob.id, range).await;
-        reading.map_err(|error| match error {
-            // There is a row and no bytes.
-            BlobError::Gone => BlobError::Failed(format!("{} is not in the store", blob.id)).into(),
+        self.blobs.read(&blob.id, range).await.map_err(|error| match error {
+            BlobError::Gone => lost(&blob.id),
             error => error.into(),
         })
+    }
+
+    /// Whether the bytes of a file that one may read are there.
+    ///
+    /// # Errors
+    /// As of [`Service::blob_bytes`].
+    pub async fn has_blob_bytes(&self, blob: &BlobInfo) -> Result<(), ServiceError> {
+        match self.blobs.has(&blob.id).await? {
+            true => Ok(()),
+            false => Err(lost(&blob.id)),
+        }
     }
 
     /// The name of a file that is to be a face: a picture that the caller reads. It stays for a while.
@@ -195,11 +215,18 @@ impl Service {
             return Ok(());
         }
         // What was marked by the last sweep goes; what is marked by this one, the next time.
+        let mut failures = Vec::new();
         for id in self.directory.blobs_to_delete(now_ms.saturating_sub(SETTLE_MS), SWEEP_MAX).await? {
-            self.collect_blob(&id).await?;
+            // What cannot be deleted keeps nothing else; a store that deletes nothing is left alone until the next time.
+            if let Err(error) = self.collect_blob(&id).await {
+                failures.push(error);
+            }
+            if failures.len() == FAILURES_MAX {
+                break;
+            }
         }
         self.directory.mark_blobs(now_ms.saturating_sub(unreferenced_ms)).await?;
-        Ok(())
+        failures.pop().map_or(Ok(()), Err)
     }
 
     async fn collect_blob(&self, id: &str) -> Result<(), ServiceError> {

@@ -16,6 +16,7 @@ use sha2::Sha256;
 use utoipa::ToSchema;
 
 use super::accounts::Profile;
+use super::audit::Action;
 use super::{Caller, Service, ServiceError};
 use crate::auth::{Claims, Seconds, random_base32};
 use crate::broker::AccessChange;
@@ -168,7 +169,7 @@ impl Service {
             });
         if !is_next {
             self.sign_out_device(&user.id, id).await?;
-            self.audit(&user.id, "refresh_token_reused", id, address, "the sign-in was ended").await;
+            self.audit(&user.id, Action::RefreshTokenReused, id, address, "the sign-in was ended").await;
             return Err(ErrorCode::TokenReused.into());
         }
         let tokens = self.tokens(&user, id, next)?;
@@ -236,7 +237,7 @@ impl Service {
         if !self.sign_out_device(&caller.identity.user, device).await? {
             return Err(ErrorCode::NotFound.into());
         }
-        self.audit(&caller.identity.user, "sign_out", device, caller.address, "").await;
+        self.audit(&caller.identity.user, Action::SignOut, device, caller.address, "").await;
         Ok(())
     }
 
@@ -251,7 +252,7 @@ impl Service {
         }
         let user = &caller.identity.user;
         let count = self.sign_out_devices(user, None).await?;
-        self.audit(user, "sign_out_everywhere", user, caller.address, &format!("{count} devices")).await;
+        self.audit(user, Action::SignOutEverywhere, user, caller.address, &format!("{count} devices")).await;
         Ok(())
     }
 }

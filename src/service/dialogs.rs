@@ -10,6 +10,7 @@ use konvert_protocol::{ErrorCode, check_room, check_user};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::Action;
 use super::limits::LimitKind;
 use super::view::{DialogMode, DialogView};
 use super::{Caller, Service, ServiceError, texts};
@@ -246,6 +247,7 @@ impl Service {
         for user in members.keys() {
             self.member_gone(id, user).await;
         }
+        self.audit(me, Action::DialogRemoved, id, caller.address, "").await;
         self.erase_removed(id).await;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use konvert_protocol::{ErrorCode, v1};
 
+use super::Advice;
 use crate::auth::TokenError;
 use crate::broker::BrokerError;
 use crate::directory::DirectoryError;
@@ -18,12 +19,14 @@ pub struct ServiceError {
     pub message: Cow<'static, str>,
     /// When to try again, milliseconds; zero when unknown.
     pub retry_after_ms: u32,
+    /// Of a weak password, what is wrong with it.
+    pub advice: Vec<Advice>,
 }
 
 impl ServiceError {
     /// A number with a text of its own, which should say what to do.
     pub fn because(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), retry_after_ms: 0 }
+        Self { code, message: message.into(), retry_after_ms: 0, advice: Vec::new() }
     }
 
     /// The request is not what is taken here.
@@ -65,6 +68,7 @@ impl From<BrokerError> for ServiceError {
             code: code.unwrap_or(ErrorCode::Internal),
             message: error.message.into(),
             retry_after_ms: error.retry_after_ms,
+            advice: Vec::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
+use super::audit::Action;
 use super::members::PageQuery;
 use super::page::{self, List, Page};
 use super::view::{DialogMode, DialogView};
@@ -106,6 +107,8 @@ impl Service {
             uses: 0,
         };
         self.directory.add_invite(&invite, &hash(&secret)).await?;
+        let detail = format!("{id} as {}", role.name());
+        self.audit(&caller.identity.user, Action::InviteCreated, &invite.id, caller.address, &detail).await;
         Ok(InviteView { secret: Some(secret), ..view(invite) })
     }
 
@@ -130,10 +133,11 @@ impl Service {
     pub async fn remove_invite(&self, caller: &Caller, id: &str, invite: &str) -> Result<(), ServiceError> {
         self.seat(caller, id, MemberRole::Admin).await?;
         let is_name = konvert_protocol::check_room(invite).is_ok();
-        match is_name && self.directory.remove_invite(id, invite).await? {
-            true => Ok(()),
-            false => Err(ErrorCode::NotFound.into()),
+        if !(is_name && self.directory.remove_invite(id, invite).await?) {
+            return Err(ErrorCode::NotFound.into());
         }
+        self.audit(&caller.identity.user, Action::InviteRevoked, invite, caller.address, id).await;
+        Ok(())
     }
 
     /// Where an invite leads.
@@ -173,7 +177,10 @@ impl Service {
         match self.directory.accept_invite(&invite, me, (self.now_ms)()).await? {
             Accepted::Ended => return Err(ErrorCode::InviteEnded.into()),
             Accepted::Already => {}
-            Accepted::Joined => self.members_came(&invite.dialog_id, &[me], invite.role).await,
+            Accepted::Joined => {
+                self.members_came(&invite.dialog_id, &[me], invite.role).await;
+                self.audit(me, Action::InviteUsed, &invite.id, caller.address, &invite.dialog_id).await;
+            }
         }
         self.look(me, &invite.dialog_id).await
     }

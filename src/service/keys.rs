@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use utoipa::ToSchema;
 
+use super::audit::Action;
 use super::page::{self, List, Page};
 use super::{Caller, Service, ServiceError};
 use crate::auth::{Pattern, random_base32};
@@ -283,7 +284,7 @@ impl Service {
     pub async fn create_key(&self, caller: &Caller, new: NewKey) -> Result<MadeKey, ServiceError> {
         self.administrator(caller).await?;
         let made = make_key(&self.directory, new, &caller.identity.user, (self.now_ms)()).await?;
-        self.audit(&caller.identity.user, "key_created", &made.key.id, caller.address, "").await;
+        self.audit(&caller.identity.user, Action::KeyCreated, &made.key.id, caller.address, "").await;
         Ok(made)
     }
 
@@ -313,7 +314,7 @@ impl Service {
         if !self.directory.revoke_api_key(id, (self.now_ms)()).await? {
             return Err(ErrorCode::NotFound.into());
         }
-        self.audit(&caller.identity.user, "key_revoked", id, caller.address, "").await;
+        self.audit(&caller.identity.user, Action::KeyRevoked, id, caller.address, "").await;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use konvert_protocol::ErrorCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::audit::Action;
 use super::dialogs::{dialog_id, no_such_user, user_id};
 use super::live::{dialog_path, member_path};
 use super::page::{self, List, Page};
@@ -121,6 +122,10 @@ impl Service {
         }
         // Also of a batch that was broken off: who came has come.
         self.members_came(id, &came, role).await;
+        if !came.is_empty() {
+            let detail = format!("{} as {}", came.join(" "), role.name());
+            self.audit(&caller.identity.user, Action::MembersAdded, id, caller.address, &detail).await;
+        }
         outcome
     }
 
@@ -143,7 +148,12 @@ impl Service {
             keeps_owner(now, Some(role))?;
             Ok(Some(role))
         };
-        self.change_member(caller, id, user_id(user)?, change).await?;
+        if let (Some(before), Some(after)) = self.change_member(caller, id, user_id(user)?, change).await?
+            && before != after
+        {
+            let detail = format!("{id}: {} to {}", before.name(), after.name());
+            self.audit(&caller.identity.user, Action::MemberRoleChanged, user, caller.address, &detail).await;
+        }
         self.member(caller, id, user).await
     }
 
@@ -169,17 +179,24 @@ impl Service {
             keeps_owner(now, None)?;
             Ok(None)
         };
-        self.change_member(caller, id, user_id(user)?, remove).await
+        self.change_member(caller, id, user_id(user)?, remove).await?;
+        match leaves {
+            true => self.audit(&me, Action::MemberLeft, id, caller.address, "").await,
+            false => self.audit(&me, Action::MemberRemoved, user, caller.address, id).await,
+        }
+        Ok(())
     }
 
+    /// Returns what the user was and what they are.
     async fn change_member(
         &self,
         caller: &Caller,
         id: &str,
         user: &str,
         decide: impl FnOnce(Standing) -> Result<Option<MemberRole>, ServiceError> + Send,
-    ) -> Result<(), ServiceError> {
-        match self.store_member(caller, id, user, decide).await? {
+    ) -> Result<(Option<MemberRole>, Option<MemberRole>), ServiceError> {
+        let changed = self.store_member(caller, id, user, decide).await?;
+        match changed {
             (before, after) if before == after => {}
             (None, Some(role)) => self.members_came(id, &[user], role).await,
             (_, Some(role)) => {
@@ -198,7 +215,7 @@ impl Service {
                 self.tell_members(id).await;
             }
         }
-        Ok(())
+        Ok(changed)
     }
 
     /// What a user was in a dialog and what they are.

@@ -8,6 +8,7 @@
 
 mod accounts;
 mod administration;
+mod advice;
 mod attempts;
 mod audit;
 mod backend;
@@ -55,6 +56,8 @@ use sha2::Sha256;
 pub use crate::directory::AuditEntry;
 pub use accounts::{Credentials, NewAccount, Profile};
 pub use administration::{FirstAdministrator, NewPassword, NewUser, PageOf, UserPatch, UserQuery};
+pub use advice::Advice;
+pub use audit::Action;
 pub use backend::*;
 pub use blobs::BlobInfo;
 pub use config::{ServiceConfig, SignUp};

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use zxcvbn::Score;
 
-use super::ServiceError;
+use super::{Advice, ServiceError};
 
 /// Shortest password, characters.
 pub(super) const CHARACTERS_MIN: usize = 8;
@@ -124,14 +124,15 @@ fn hash(password: &str) -> Result<String, ServiceError> {
 }
 
 fn check_length(password: &str) -> Result<(), ServiceError> {
-    let weak = |text: String| Err(ServiceError::because(ErrorCode::WeakPassword, text));
+    let weak = |text: String, advice: Advice| {
+        Err(ServiceError { advice: vec![advice], ..ServiceError::because(ErrorCode::WeakPassword, text) })
+    };
     if password.chars().count() < CHARACTERS_MIN {
-        return weak(format!(
-            "A password has at least {CHARACTERS_MIN} characters; a few unusual words are a good one."
-        ));
+        let text = format!("A password has at least {CHARACTERS_MIN} characters; a few unusual words are a good one.");
+        return weak(text, Advice::TooShort);
     }
     if password.len() > BYTES_MAX {
-        return weak(format!("A password has at most {BYTES_MAX} bytes."));
+        return weak(format!("A password has at most {BYTES_MAX} bytes."), Advice::TooLong);
     }
     Ok(())
 }
@@ -146,15 +147,19 @@ fn judge(password: &str, context: &[String]) -> Result<(), ServiceError> {
         return Ok(());
     }
     let mut text = "The password is too easy to guess.".to_owned();
-    for sentence in entropy.feedback().into_iter().flat_map(|feedback| {
-        let warning = feedback.warning().map(|warning| warning.to_string());
-        warning.into_iter().chain(feedback.suggestions().iter().map(|suggestion| suggestion.to_string()))
-    }) {
+    let found = entropy.feedback().into_iter().flat_map(|feedback| {
+        let warning = feedback.warning().map(|warning| (Advice::from(warning), warning.to_string()));
+        let suggestions = feedback.suggestions().iter();
+        warning.into_iter().chain(suggestions.map(|suggestion| (Advice::from(*suggestion), suggestion.to_string())))
+    });
+    let mut advice = Vec::new();
+    for (one, sentence) in found {
+        advice.push(one);
         text.push(' ');
         text.push_str(sentence.trim_end_matches('.'));
         text.push('.');
     }
-    Err(ServiceError::because(ErrorCode::WeakPassword, text))
+    Err(ServiceError { advice, ..ServiceError::because(ErrorCode::WeakPassword, text) })
 }
 
 #[cfg(test)]
@@ -168,7 +173,15 @@ mod tests {
         for weak in ["", "short", "password", "12345678", "aaaaaaaaaaaa", "annakarenina", &"x".repeat(257)] {
             let error = passwords.hash(weak, anna()).await.unwrap_err();
             assert_eq!(error.code, ErrorCode::WeakPassword, "{weak}");
-            assert!(error.message.len() > 20, "{error}");
+            assert!(error.message.len() > 20 && !error.advice.is_empty(), "{error}");
+        }
+        for (weak, advice) in [
+            ("short", vec![Advice::TooShort]),
+            (&"x".repeat(257), vec![Advice::TooLong]),
+            ("password", vec![Advice::Top10, Advice::AddAWordOrTwo]),
+            ("aaaaaaaaaaaa", vec![Advice::RepeatedCharacter, Advice::AddAWordOrTwo, Advice::AvoidRepeats]),
+        ] {
+            assert_eq!(passwords.hash(weak, anna()).await.unwrap_err().advice, advice, "{weak}");
         }
         let hashed = passwords.hash("violet-anchor-47", anna()).await.unwrap();
         assert!(hashed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hashed}");

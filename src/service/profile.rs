@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use super::accounts::Profile;
+use super::audit::Action;
 use super::devices::no_account;
 use super::{Caller, Service, ServiceError, texts};
 use crate::directory::{Role, User, UserState};
@@ -72,7 +73,9 @@ impl Service {
             Some(Some(avatar)) => Some(Some(self.avatar(caller, &avatar).await?)),
             unset => unset,
         };
-        let change = move |user: &mut User, _| {
+        let mut email_before = None;
+        let change = |user: &mut User, _| {
+            email_before.clone_from(&user.email);
             user.name = name.unwrap_or(std::mem::take(&mut user.name));
             user.about = about.unwrap_or(std::mem::take(&mut user.about));
             user.email = email.unwrap_or(user.email.take());
@@ -80,6 +83,10 @@ impl Service {
             Ok::<_, ServiceError>(())
         };
         let (user, _) = self.directory.change_user(id, (self.now_ms)(), change).await?;
+        if user.email != email_before {
+            let detail = if user.email.is_some() { "set" } else { "removed" };
+            self.audit(id, Action::EmailChanged, id, caller.address, detail).await;
+        }
         let profile = Profile::from(user);
         self.tell_profile(&profile);
         Ok(profile)
@@ -99,7 +106,7 @@ impl Service {
         let user = self.prove(caller, &change.old_password).await?;
         self.set_password(&user, &change.new_password).await?;
         self.sign_out_devices(&user.id, Some(device)).await?;
-        self.audit(&user.id, "password_changed", &user.id, caller.address, "").await;
+        self.audit(&user.id, Action::PasswordChanged, &user.id, caller.address, "").await;
         Ok(())
     }
 
@@ -132,7 +139,7 @@ impl Service {
         let (user, left) = self.directory.change_user(&user.id, (self.now_ms)(), erase).await?;
         self.cut_off(&user.id, user.state);
         self.roster.limits().forget(&user.id);
-        self.audit(&user.id, "account_deleted", &user.id, caller.address, "").await;
+        self.audit(&user.id, Action::AccountDeleted, &user.id, caller.address, "").await;
         for left in left {
             self.left_by_deletion(&user.id, left).await;
         }
@@ -149,7 +156,7 @@ impl Service {
             attempt.forgive();
         }
         if !is_right? {
-            self.audit(&user.id, "password_wrong", &user.id, caller.address, "").await;
+            self.audit(&user.id, Action::PasswordWrong, &user.id, caller.address, "").await;
             return Err(ServiceError::because(ErrorCode::WrongCredentials, "The password is wrong."));
         }
         Ok(user)

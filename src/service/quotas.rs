@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use super::audit::Action;
 use super::limits::{LimitKind, LimitRole, Maxima, Set};
 use super::{Caller, Service, ServiceError};
 
@@ -151,7 +152,7 @@ impl Service {
         let new = [messages, assistant_calls, storage_bytes, uploads, dialogs];
         new.into_iter().flatten().try_for_each(possible)?;
         self.roster.limits().change_role(role, new).await?;
-        self.audit(&caller.identity.user, "limits_changed", role.name(), caller.address, &text(&maxima)).await;
+        self.audit(&caller.identity.user, Action::LimitsChanged, role.name(), caller.address, &text(&maxima)).await;
         let limits = self.roster.limits();
         for user in self.broker.watching().into_iter().filter(|user| limits.role_of(user) == role) {
             self.tell_limits(&user).await;
@@ -185,7 +186,7 @@ impl Service {
         new.into_iter().flatten().flatten().try_for_each(possible)?;
         self.user_row(user).await?;
         self.roster.limits().change_user(user, new).await?;
-        self.audit(&caller.identity.user, "limits_changed", user, caller.address, &text(&maxima)).await;
+        self.audit(&caller.identity.user, Action::LimitsChanged, user, caller.address, &text(&maxima)).await;
         self.tell_limits(&user.into()).await;
         Ok(maxima)
     }

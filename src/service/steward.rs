@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::audit::Action;
 use super::keys::{ApiKey, Scope};
 use super::{Caller, Service, ServiceError};
 use crate::auth::Pattern;
@@ -50,7 +51,7 @@ impl Service {
         }
     }
 
-    pub(super) async fn audit_steward(&self, steward: &Steward, action: &'static str, target: &str) {
+    pub(super) async fn audit_steward(&self, steward: &Steward, action: Action, target: &str) {
         self.audit(steward.name(), action, target, steward.address(), "").await;
     }
 }

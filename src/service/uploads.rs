@@ -3,8 +3,10 @@
 //! Invariant: an upload is known to its user alone. What it becomes is decided by its bytes: the hash that was announced
 //! is compared, the type is looked up in them.
 
+use std::convert::Infallible;
+
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, stream};
 use konvert_protocol::{ErrorCode, blob_digest, blob_name};
 
 use super::limits::LimitKind;
@@ -131,6 +133,20 @@ impl Service {
         Ok(UploadState { upload, offset })
     }
 
+    /// Where an upload of the caller stands. What has arrived and was not stored, because of a crash or because the store was
+    /// out of reach, is stored now: whoever is told that all is there need do nothing more.
+    ///
+    /// # Errors
+    /// As of [`Service::upload`] and of [`Service::continue_upload`] with the last piece.
+    pub async fn settled_upload(&self, caller: &Caller, id: &str) -> Result<UploadState, ServiceError> {
+        let state = self.upload(caller, id).await?;
+        if state.upload.blob.is_some() || state.offset < state.upload.size_bytes {
+            return Ok(state);
+        }
+        let nothing = PieceHead { offset: state.offset, size_bytes: Some(0), checksum: None };
+        self.continue_upload(caller, id, nothing, stream::empty::<Result<Bytes, Infallible>>()).await
+    }
+
     /// Adds a piece to an upload of the caller. The last one makes it a stored file.
     ///
     /// # Errors
@@ -186,6 +202,9 @@ impl Service {
         let arrived = self.continue_upload(caller, &id, piece, body).await;
         // Nobody knows of the upload, so that nobody could go on with it.
         self.drop_upload(&id).await?;
+        if arrived.as_ref().is_err_and(|error| error.code.is_temporary()) {
+            self.roster.limits().give_back(&caller.identity.user, LimitKind::Uploads);
+        }
         match arrived?.upload.blob {
             Some(_) => self.blob(caller, &hash).await,
             None => Err(ServiceError::bad("The body was shorter than `content-length`.")),

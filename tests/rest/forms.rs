@@ -3,7 +3,9 @@
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{Connection as _, PgConnection, Row as _, SqlSafeStr as _, SqliteConnection};
 
-use crate::api::Api;
+use serde_json::json;
+
+use crate::api::{Api, PASSWORD};
 use crate::server::{Server, Setup, postgres};
 
 /// The forms that an early server knew.
@@ -142,4 +144,40 @@ async fn a_newer_form_is_refused_and_left_alone() {
     database.close().await;
     server.start_again().await;
     anna.get("/api/auth/me").await.ok();
+}
+
+/// On PostgreSQL a statement ends after half a minute; a migration takes as long as it takes.
+#[tokio::test]
+async fn only_migrations_take_as_long_as_they_take() {
+    if !postgres::is_wanted() {
+        return;
+    }
+    let mut server = Setup::default().prepare();
+    early(&server).await;
+    let mut database = Database::open(&server.directory_url()).await;
+    for text in [
+        "CREATE FUNCTION must_be_unbounded() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF current_setting('statement_timeout') <> '0' THEN RAISE EXCEPTION 'a migration is bounded'; END IF; END $$",
+        "CREATE FUNCTION must_be_bounded() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF current_setting('statement_timeout') <> '30s' THEN RAISE EXCEPTION 'a request is not bounded'; END IF; \
+         RETURN NEW; END $$",
+        "CREATE TRIGGER bounded BEFORE INSERT ON users EXECUTE FUNCTION must_be_bounded()",
+        "CREATE EVENT TRIGGER unbounded ON ddl_command_start EXECUTE FUNCTION must_be_unbounded()",
+    ] {
+        database.run(text).await.expect("it is made");
+    }
+    database.run("SET statement_timeout = '30s'").await.expect("it is set");
+    database.run("CREATE TABLE refused_too (id TEXT)").await.expect_err("the trigger works");
+    database.close().await;
+    server.start_again().await;
+    // By every connection of the pool, also by the one that migrated.
+    let root = Api::administrator(&server).await;
+    let made = (0..16).map(|n| {
+        let new = json!({"login": format!("user-{n}"), "password": PASSWORD, "name": "Made"});
+        let root = &root;
+        async move { root.post("/api/admin/users", new).await }
+    });
+    for answer in futures_util::future::join_all(made).await {
+        answer.ok();
+    }
 }

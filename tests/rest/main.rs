@@ -5,6 +5,7 @@
 mod accounts;
 mod administration;
 mod api;
+mod audited;
 mod blobs;
 #[path = "../support/broken.rs"]
 mod broken;
@@ -34,6 +35,8 @@ mod script;
 mod seldom;
 #[path = "../support/server.rs"]
 mod server;
+mod store;
+mod stored;
 mod uploads;
 #[path = "../contract/user.rs"]
 mod user;

@@ -270,3 +270,75 @@ async fn what_is_spoken_is_told_and_a_full_disk_says_so() {
     put(&ann, &picture(1)).await.refused(503, "read_only");
     assert_eq!(count(&server.data().join("blobs")), 0);
 }
+
+/// A page of another origin uploads as tus has it: it may send every header that it needs and read every one.
+#[tokio::test]
+async fn pages_elsewhere_upload_and_read_what_they_are_told() {
+    const ORIGIN: &str = "https://app.example";
+    let server = Setup::default().set("gateway.origins", format!("[{ORIGIN:?}]")).start().await;
+    let ann = Api::sign_up(&server, "ann").await;
+    let file = picture(1);
+    let needed = "authorization,content-type,tus-resumable,upload-checksum,upload-length,upload-metadata,upload-offset";
+    for (path, method) in [
+        ("/api/blobs", "POST"),
+        ("/api/blobs/uploads/x", "PATCH"),
+        ("/api/blobs/uploads/x", "HEAD"),
+        ("/api/blobs/uploads/x", "DELETE"),
+        ("/api/blobs/x", "PUT"),
+        ("/api/blobs/x", "GET"),
+    ] {
+        let asks = Api::new(&server).request(Method::OPTIONS, path).header("origin", ORIGIN);
+        let asks = asks.header("access-control-request-method", method);
+        let told = Api::answer(asks.header("access-control-request-headers", needed)).await;
+        assert_eq!(told.status, StatusCode::NO_CONTENT, "{method} {path}");
+        assert_eq!(told.headers["access-control-allow-origin"], ORIGIN);
+        assert_eq!(told.headers["access-control-allow-headers"], needed);
+        let methods = told.headers["access-control-allow-methods"].to_str().expect("text");
+        assert!(methods.split(", ").any(|allowed| allowed == method), "{method} is not in {methods}");
+    }
+
+    let tus = |method: Method, path: &str| tus(&ann, method, path).header("origin", ORIGIN);
+    let readable = |answer: &Answer, names: &[&str]| {
+        assert_eq!(answer.headers["access-control-allow-origin"], ORIGIN);
+        let exposed = answer.headers["access-control-expose-headers"].to_str().expect("text").to_owned();
+        for name in names {
+            assert!(answer.headers.contains_key(*name), "{name} is not told: {:?}", answer.headers);
+            // For requests without cookies, which are all that are answered here, `*` is every header.
+            assert!(exposed == "*" || exposed.split(", ").any(|exposed| exposed == *name), "{name}: {exposed}");
+        }
+        assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+    };
+    let begun = Api::answer(tus(Method::POST, "/api/blobs").header("upload-length", file.len())).await;
+    readable(&begun, &["location", "upload-expires", "tus-resumable"]);
+    let location = location(&begun);
+    let piece = |offset: usize| {
+        let piece = tus(Method::PATCH, &location).header("content-type", "application/offset+octet-stream");
+        piece.header("upload-offset", offset).body(file[offset..].to_vec())
+    };
+    let conflict = Api::answer(piece(1)).await;
+    readable(&conflict, &["tus-resumable"]);
+    conflict.refused(409, "offset_mismatch");
+    let stand = Api::answer(tus(Method::HEAD, &location)).await;
+    readable(&stand, &["upload-offset", "upload-length", "upload-expires", "tus-resumable"]);
+    let last = Api::answer(piece(0)).await;
+    readable(&last, &["upload-offset", "konvert-blob", "tus-resumable"]);
+    let path = format!("/api/blobs/{}", hash(&file));
+    let part = Api::answer(tus(Method::GET, &path).header("range", "bytes=0-9")).await;
+    readable(&part, &["etag", "content-range", "accept-ranges", "content-length"]);
+    let spoken = Api::answer(tus(Method::OPTIONS, "/api/blobs")).await;
+    readable(&spoken, &["tus-version", "tus-extension", "tus-max-size", "tus-checksum-algorithm"]);
+    // When to try again is readable too.
+    let empty = Setup::default().set("gateway.origins", format!("[{ORIGIN:?}]")).set("blobs.uploads_per_user", 1);
+    let server = empty.start().await;
+    let ann = Api::sign_up(&server, "ann").await;
+    for _ in 0..2 {
+        let begins = crate::files::tus(&ann, Method::POST, "/api/blobs").header("origin", ORIGIN);
+        let answer = Api::answer(begins.header("upload-length", 9)).await;
+        if answer.status != StatusCode::CREATED {
+            readable(&answer, &["retry-after"]);
+            answer.refused(429, "rate_limited");
+            return;
+        }
+    }
+    panic!("two uploads were begun");
+}

@@ -25,11 +25,13 @@ const DIRECTORY_URL: &str = "KONVERT_DIRECTORY__URL";
 pub struct Setup {
     binary: PathBuf,
     environment: Vec<(String, String)>,
+    /// Where its log goes; where that of the tests goes, if nowhere else.
+    log: Option<PathBuf>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { binary: env!("CARGO_BIN_EXE_konvert").into(), environment: Vec::new() }
+        Self { binary: env!("CARGO_BIN_EXE_konvert").into(), environment: Vec::new(), log: None }
     }
 }
 
@@ -38,6 +40,12 @@ impl Setup {
     pub fn set(mut self, key: &str, value: impl ToString) -> Self {
         let name = format!("KONVERT_{}", key.replace('.', "__").to_uppercase());
         self.environment.push((name, value.to_string()));
+        self
+    }
+
+    /// With a log that is read afterwards.
+    pub fn log_to(mut self, path: &Path) -> Self {
+        self.log = Some(path.into());
         self
     }
 
@@ -85,6 +93,10 @@ impl Server {
 
     /// Starts the server on the port and the data it had.
     pub async fn start_again(&mut self) {
+        let log = self.setup.log.as_ref().map(|path| {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            Stdio::from(file.expect("the log can be written"))
+        });
         let mut child = Command::new(&self.setup.binary)
             .args(["serve", "--port", &self.port.to_string(), "--data"])
             .arg(self.data.path())
@@ -92,6 +104,7 @@ impl Server {
             .envs(self.setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log.unwrap_or_else(Stdio::inherit))
             .kill_on_drop(true)
             .spawn()
             .expect("the server starts");

@@ -8,6 +8,7 @@ mod publication;
 mod request;
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use konvert_protocol::{ErrorCode, check_message_id, check_room, check_user, v1};
@@ -22,6 +23,7 @@ pub use request::{
     RoomMode, RoomView, VouchedUser, VouchedView, Way,
 };
 
+use super::audit::Action;
 use super::keys::{ApiKey, Scope};
 use super::{Service, ServiceError, texts};
 use crate::auth::{
@@ -151,12 +153,7 @@ impl Service {
     ///
     /// # Errors
     /// `forbidden` without the scope `disconnect`, `bad_name`.
-    pub async fn key_disconnect(
-        &self,
-        key: &ApiKey,
-        address: std::net::IpAddr,
-        whom: Disconnect,
-    ) -> Result<(), ServiceError> {
+    pub async fn key_disconnect(&self, key: &ApiKey, address: IpAddr, whom: Disconnect) -> Result<(), ServiceError> {
         key.must(Scope::Disconnect)?;
         check_user(&whom.user).map_err(|why| named("user", why))?;
         let user: Arc<str> = whom.user.into();
@@ -164,7 +161,7 @@ impl Service {
             user: user.clone(),
             devices: whom.device.map(|device| [Arc::from(device)].into()),
         });
-        self.audit(&key.id, "user_disconnected", &user, address, "").await;
+        self.audit(&key.id, Action::UserDisconnected, &user, address, "").await;
         Ok(())
     }
 
@@ -174,7 +171,7 @@ impl Service {
     /// # Errors
     /// `forbidden` without the scope `tokens` or beyond the key's rooms, `bad_request`, `bad_name`, `not_possible` when others
     /// vouch for the user.
-    pub async fn key_token(&self, key: &ApiKey, new: NewToken) -> Result<MadeToken, ServiceError> {
+    pub async fn key_token(&self, key: &ApiKey, address: IpAddr, new: NewToken) -> Result<MadeToken, ServiceError> {
         key.must(Scope::Tokens)?;
         self.check_vouched(&new.user, &new.name)?;
         if !(1..=TOKEN_S_MAX).contains(&new.ttl_s) {
@@ -202,6 +199,7 @@ impl Service {
             return Err(somebody_elses());
         }
         let expires_ms = now_ms + new.ttl_s * 1_000;
+        let detail = format!("{} grants for {} s", new.grants.len(), new.ttl_s);
         let claims = Claims {
             sub: new.user,
             name: new.name,
@@ -211,6 +209,7 @@ impl Service {
             ..Claims::default()
         };
         let token = self.auth.mint(&claims).map_err(|error| ServiceError::bad(format!("{error}.")))?;
+        self.audit(&key.id, Action::TokenMade, &claims.sub, address, &detail).await;
         Ok(MadeToken { token, expires_ms })
     }
 
@@ -218,14 +217,18 @@ impl Service {
     ///
     /// # Errors
     /// `forbidden` without the scope `publish` or beyond the key's rooms, `mode_mismatch` when it exists with another mode.
-    pub async fn key_room_create(&self, key: &ApiKey, new: NewRoom) -> Result<RoomView, ServiceError> {
+    pub async fn key_room_create(&self, key: &ApiKey, address: IpAddr, new: NewRoom) -> Result<RoomView, ServiceError> {
         key.must(Scope::Publish)?;
         check_room(&new.room).map_err(|why| named("room", why))?;
         if !key.reaches(&new.room) || new.room.starts_with(crate::broker::DIALOG_PREFIX) {
             let why = "The room is beyond those of the API key. Dialogs are made by their members.";
             return Err(ServiceError::because(ErrorCode::Forbidden, why));
         }
+        let is_new = self.broker.find(&new.room).is_none();
         let info = self.broker.ensure(&new.room, new.mode == RoomMode::E2ee).await?;
+        if is_new {
+            self.audit(&key.id, Action::RoomCreated, &new.room, address, "").await;
+        }
         let mode = if info.mode == Mode::E2ee { RoomMode::E2ee } else { RoomMode::ServerReadable };
         if mode != new.mode {
             return Err(ErrorCode::ModeMismatch.into());
@@ -254,7 +257,12 @@ impl Service {
     ///
     /// # Errors
     /// `forbidden` without the scope `tokens`, `bad_request`, `not_possible` when others vouch for them.
-    pub async fn key_user(&self, key: &ApiKey, wanted: VouchedUser) -> Result<VouchedView, ServiceError> {
+    pub async fn key_user(
+        &self,
+        key: &ApiKey,
+        address: IpAddr,
+        wanted: VouchedUser,
+    ) -> Result<VouchedView, ServiceError> {
         key.must(Scope::Tokens)?;
         self.check_vouched(&wanted.user, &wanted.name)?;
         let (name, about) = (texts::name(&wanted.name)?, texts::about(&wanted.about)?);
@@ -262,6 +270,7 @@ impl Service {
         if !self.directory.vouch(&user).await? {
             return Err(somebody_elses());
         }
+        self.audit(&key.id, Action::UserVouched, &user.id, address, "").await;
         Ok(VouchedView { user: user.id, name: user.name, about: user.about, origin: user.origin })
     }
 }

@@ -13,6 +13,7 @@ use super::{EventKind, Service, ServiceError, events, signature};
 use crate::auth::{Pattern, random_base32};
 use crate::directory::{Delivery, DeliveryState, Webhook, WebhookState};
 use crate::service::Steward;
+use crate::service::audit::Action;
 use crate::service::page::{self, List, Page};
 
 /// An endpoint to be made.
@@ -203,7 +204,7 @@ impl Service {
             return Err(ServiceError::because(ErrorCode::NotPossible, why));
         }
         self.start_webhooks().await?;
-        self.audit_steward(steward, "webhook_created", &webhook.id).await;
+        self.audit_steward(steward, Action::WebhookCreated, &webhook.id).await;
         Ok(MadeWebhook { secret: webhook.secret.clone(), webhook: webhook.into() })
     }
 
@@ -256,7 +257,7 @@ impl Service {
         }
         self.directory.change_webhook(&webhook).await?;
         self.start_webhooks().await?;
-        self.audit_steward(steward, "webhook_changed", id).await;
+        self.audit_steward(steward, Action::WebhookChanged, id).await;
         Ok(webhook.into())
     }
 
@@ -270,7 +271,7 @@ impl Service {
             return Err(ErrorCode::NotFound.into());
         }
         self.start_webhooks().await?;
-        self.audit_steward(steward, "webhook_removed", id).await;
+        self.audit_steward(steward, Action::WebhookRemoved, id).await;
         Ok(())
     }
 
@@ -314,7 +315,7 @@ impl Service {
             return Err(ErrorCode::NotFound.into());
         }
         self.webhooks.wake(std::iter::once(id));
-        self.audit_steward(steward, "delivery_retried", &format!("{id}/{number}")).await;
+        self.audit_steward(steward, Action::DeliveryRetried, &format!("{id}/{number}")).await;
         Ok(())
     }
 
