@@ -47,6 +47,8 @@ more() { grep -o "[0-9]* $1" <<<"$counts" | grep -o '[0-9]*' || echo 0; }
 grep -E '^ *(Test Files|Tests|Duration) ' "$log"
 passed=$((passed + $(more passed)))
 failed=$((failed + $(more failed)))
+step 'broken rules are found out' npm run --silent controls
+tail -n 1 "$log"
 step 'size' npm run --silent size
 cat "$log"
 

@@ -1,0 +1,29 @@
+// The negative controls of the suites about hostile servers: says of every broken rule who found it, and fails when
+// nobody did, or when something is found where nothing is broken.
+import { startVitest } from "vitest/node";
+
+// A broken rule may leave a promise behind that nobody waits for.
+const options = { config: "vitest.controls.config.ts", watch: false, reporters: [{}], dangerouslyIgnoreUnhandledErrors: true };
+const vitest = await startVitest("test", [], options);
+const results = new Map();
+for (const module of vitest?.state.getTestModules() ?? []) {
+  const tests = results.get(module.project.name) ?? [];
+  results.set(module.project.name, [...tests, ...module.children.allTests()]);
+}
+const names = vitest?.projects.map(({ name }) => name) ?? [];
+let missed = 0;
+for (const name of names) {
+  const tests = results.get(name) ?? [];
+  const failed = tests.filter((test) => test.result().state === "failed").map((test) => test.name);
+  // A suite that did not even begin has found nothing.
+  const hasRun = tests.some((test) => test.result().state === "passed");
+  const isWhole = name === "nothing is broken";
+  const isRight = hasRun && failed.length > 0 !== isWhole;
+  if (!isRight) missed++;
+  const found = failed.length ? `found by "${failed[0]}"` : "nothing is found";
+  console.log(`${isRight ? "" : "WRONG: "}${name}: ${found}`);
+}
+const wrong = missed ? `, ${missed} are wrong` : "";
+console.log(`${names.length - 1} broken rules${wrong}`);
+await vitest?.close();
+process.exit(names.length > 1 && !missed ? 0 : 1);

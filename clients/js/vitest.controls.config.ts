@@ -1,0 +1,26 @@
+// The suites about hostile servers as they are, and once more for each rule of the SDK with that rule broken:
+// `scripts/controls.mjs` runs them and wants each broken rule to be found. One that nobody notices would mean that the
+// suites prove nothing.
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+import { type Broken, broken, WHOLE } from "./test/support/broken.js";
+
+const project = ({ name, file, right, wrong, test }: Broken): TestProjectInlineConfiguration => ({
+  plugins: [
+    {
+      name: "broken",
+      enforce: "pre",
+      transform(code, id) {
+        if (!id.endsWith(`/src/core/${file}`)) return null;
+        if (code.split(right).length !== 2) throw new Error(`${file} has no such line, or more than one: ${right}`);
+        return code.replace(right, wrong);
+      },
+    },
+  ],
+  // Most of what follows from a broken rule is that something never happens.
+  test: { name, include: [`test/${test}.test.ts`], testTimeout: 6_000 },
+});
+
+/** Under the same conditions: what fails here fails for another reason. */
+const whole: TestProjectInlineConfiguration = { test: { name: WHOLE, include: ["test/hostile*.test.ts"], testTimeout: 6_000 } };
+
+export default defineConfig({ test: { projects: [whole, ...broken.map(project)], maxWorkers: 2 } });
