@@ -28,13 +28,18 @@ export function Sessions() {
         {places.value?.map(({ id, agent, address, used_ms, is_current }) => (
           <li key={id} class="person" data-session={id}>
             <span class="told">
-              <b>{agent}</b>
+              <b>{agent || settings.unknownDevice}</b>
               <span class="quiet">
                 {is_current ? settings.thisDevice : settings.usedAt(times().seen(used_ms, Date.now()))} · {address}
               </span>
             </span>
             {!is_current && (
-              <button type="button" class="plain" aria-label={settings.endSessionOn(agent)} onClick={() => end(id)}>
+              <button
+                type="button"
+                class="plain"
+                aria-label={settings.endSessionOn(agent || settings.unknownDevice)}
+                onClick={() => end(id)}
+              >
                 {settings.endSession}
               </button>
             )}

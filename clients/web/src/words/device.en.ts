@@ -26,6 +26,7 @@ export const device = {
     passwordChanged: "Password changed. Every other device is signed out.",
     sessions: "Where you are signed in",
     thisDevice: "This device",
+    unknownDevice: "Unknown device",
     usedAt: (when: string) => `active ${when}`,
     endSession: "Sign out there",
     endSessionOn: (device: string) => `Sign out on ${device}`,

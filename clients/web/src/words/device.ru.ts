@@ -27,6 +27,7 @@ export const device: Pick<Words, "settings" | "notices" | "offline"> = {
     passwordChanged: "Пароль сменён. На остальных устройствах вход завершён.",
     sessions: "Где вы вошли",
     thisDevice: "Это устройство",
+    unknownDevice: "Неизвестное устройство",
     usedAt: (when) => `активность: ${when}`,
     endSession: "Завершить",
     endSessionOn: (device) => `Завершить вход: ${device}`,
