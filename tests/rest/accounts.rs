@@ -239,6 +239,11 @@ async fn what_is_no_account_is_refused() {
         assert_eq!(answer.status, status, "{body}: {}", answer.body);
         answer.refused(status, name);
     }
+    // Also for programs, who say it in another language; and nobody is told of what they did not ask.
+    let weak = anybody.post("/api/auth/sign-up", with("password", json!("password1"))).await;
+    let advice = weak.refused(422, "weak_password")["advice"].clone();
+    assert_eq!(advice, json!(["common", "add_a_word_or_two"]));
+    assert!(anybody.get("/api/auth/me").await.body.get("advice").is_none());
     for (kind, body, status, name) in [
         ("application/json", "{", 400, "bad_request"),
         ("application/json", "", 400, "bad_request"),
