@@ -159,7 +159,7 @@ async fn somebody_unknown_takes_as_long_as_somebody_known() {
     let fastest = times.map(|times| times.into_iter().min().expect("some"));
     let ratio = fastest[0].as_secs_f64() / fastest[1].as_secs_f64();
     // Without the hash it would be a tenth.
-    assert!((0.4..2.5).contains(&ratio), "{fastest:?}");
+    assert!((0.2..5.0).contains(&ratio), "{fastest:?}");
 }
 
 #[tokio::test]
