@@ -6,7 +6,7 @@ import { expect, test } from "../support/stage.ts";
 const BYTES_MAX = 120_000;
 const INTERACTIVE_MS_MAX = 1_000;
 /** Visits, each with an empty cache; the median counts. */
-const VISITS = 3;
+const VISITS = 5;
 
 interface Visit {
   readonly gzipBytes: number;
