@@ -195,6 +195,7 @@ impl Server {
         let presence = tokio::spawn(presence_ticks(self.broker.clone()));
         let upkeep = tokio::spawn(upkeep(self.journal.clone(), self.metrics.clone()));
         let follower = tokio::spawn(self.service.clone().follow());
+        let looks = tokio::spawn(self.service.clone().tell_looks());
         let service_upkeep = tokio::spawn(self.service.keep_up());
         let key_sets = tokio::spawn(follow_key_sets(self.auth));
         tokio::select! {
@@ -214,6 +215,7 @@ impl Server {
         }
         // What it has not written it reads again at the next start.
         follower.abort();
+        looks.abort();
         service_upkeep.abort();
         key_sets.abort();
         let (housekeeping, stop) = self.housekeeping;

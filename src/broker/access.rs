@@ -1,5 +1,6 @@
 //! Who may do what, by grants and by membership, and the way of a change of that to live sessions.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use konvert_protocol::v1;
@@ -23,6 +24,21 @@ impl Broker {
         match is_dialog(name) && !who.rooms_only {
             true => Some(granted.union(self.directory.allow(name, &who.user)?)),
             false => Some(granted),
+        }
+    }
+
+    /// How somebody is called now: what their token says, but for accounts that have another name since it was made.
+    pub fn name(&self, who: &Identity) -> Arc<str> {
+        let now = who.device.as_ref().and_then(|_| self.directory.name(&who.user));
+        now.unwrap_or_else(|| who.name.clone())
+    }
+
+    /// Has rooms show by these names those of these users who are in them. Looks at every live room.
+    pub fn rename(&self, names: &HashMap<Box<str>, Arc<str>>) {
+        for room in self.fanout.live_rooms() {
+            if room.presence.lock().rename(names) {
+                self.fanout.unsettle(&room);
+            }
         }
     }
 

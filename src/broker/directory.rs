@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use konvert_protocol::ErrorCode;
@@ -37,12 +38,16 @@ pub trait Directory: fmt::Debug + Send + Sync + 'static {
     /// Whether somebody deleted their account: the name that their messages were stored with is told to nobody any more.
     fn is_deleted(&self, user: &str) -> bool;
 
+    /// How an account is called now, if its tokens may say something else.
+    fn name(&self, account: &str) -> Option<Arc<str>>;
+
     /// Takes one message from what a user may still publish: from their pace, which all their connections and requests
-    /// share, and from their quota.
+    /// share, and from their quota. `again`: from the quota alone, to which it was given back for as long as something had
+    /// to be read.
     ///
     /// # Errors
     /// Which of the two is used up, with how long to wait: [`BrokerError::RateLimited`], [`BrokerError::QuotaExceeded`].
-    fn take_message(&self, identity: &Identity) -> Result<(), BrokerError>;
+    fn take_message(&self, identity: &Identity, again: bool) -> Result<(), BrokerError>;
 
     /// Gives back a message that was taken and not stored.
     fn give_back_message(&self, user: &str);
@@ -80,7 +85,11 @@ impl Directory for NoDirectory {
         false
     }
 
-    fn take_message(&self, _: &Identity) -> Result<(), BrokerError> {
+    fn name(&self, _: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    fn take_message(&self, _: &Identity, _: bool) -> Result<(), BrokerError> {
         Ok(())
     }
 

@@ -82,6 +82,11 @@ impl Fanout {
         self.live.get(&room).map(|room| room.clone())
     }
 
+    /// Every such room, in no order.
+    pub(super) fn live_rooms(&self) -> Vec<Arc<Room>> {
+        self.live.iter().map(|room| room.clone()).collect()
+    }
+
     /// Number of live rooms.
     pub fn live_count(&self) -> usize {
         self.live.len()

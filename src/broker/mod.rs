@@ -235,7 +235,7 @@ impl Broker {
         let append = Append {
             room: info.id,
             sender: identity.user.clone(),
-            sender_name: identity.name.clone(),
+            sender_name: self.name(identity),
             message_id: publish.message_id.into(),
             kind: admitted.kind,
             relation: admitted.relation,
@@ -319,7 +319,10 @@ impl Broker {
 
     /// A session becomes present in a room that it has acquired.
     pub fn join(&self, room: &Arc<Room>, who: &Identity) {
-        room.presence.lock().join(&who.user, &who.name);
+        // Asked for under the lock: of a rename either this knows, or it finds the user here.
+        let mut presence = room.presence.lock();
+        presence.join(&who.user, &self.name(who));
+        drop(presence);
         self.fanout.unsettle(room);
     }
 

@@ -34,7 +34,7 @@ impl Broker {
             let asking = directory.may_name(author, &info.name, publish.blobs.clone());
             BrokerError::of_naming(asking.await)?;
         }
-        directory.take_message(author)?;
+        directory.take_message(author, false)?;
         let stored = self.store_and_wait(author, info, publish, now_ms).await;
         if !matches!(stored, Ok(Stored { duplicate: false, .. }) | Err(BrokerError::Unknown)) {
             directory.give_back_message(&author.user);

@@ -78,6 +78,21 @@ impl PresenceSet {
         true
     }
 
+    /// Shows those of these users who are here by the names given; whether anything is different.
+    pub fn rename(&mut self, names: &HashMap<Box<str>, Arc<str>>) -> bool {
+        let mut is_new = false;
+        for (user, name) in names {
+            let Some((user, _)) = self.users.get_key_value(&**user) else { continue };
+            let user = user.clone();
+            if let Some(entry) = self.users.get_mut(&user).filter(|entry| entry.name != *name) {
+                entry.name = name.clone();
+                self.changed.insert(user);
+                is_new = true;
+            }
+        }
+        is_new
+    }
+
     /// Whether nobody is here, so that the room need not be kept.
     pub fn is_empty(&self) -> bool {
         self.users.is_empty() && self.changed.is_empty()
@@ -230,6 +245,18 @@ mod tests {
         assert_eq!(set.snapshot("r", &[], 9).count, 1);
         set.leave(&user(1), 0, 0);
         assert_eq!(set.snapshot("r", &[], 9).count, 0);
+    }
+
+    #[test]
+    fn another_name_is_told_of_those_who_are_there() {
+        let mut set = PresenceSet::default();
+        set.join(&user(1), &"One".into());
+        assert_eq!(set.diff("r", 0, 250, 9).expect("a join").joined.len(), 1);
+        let names = |name: &str| [(Box::from("user-1"), name.into()), (Box::from("user-2"), name.into())].into();
+        assert!(set.rename(&names("Uno")) && !set.rename(&names("Uno")));
+        let diff = set.diff("r", 1_000, 250, 9).expect("another name");
+        assert_eq!(diff.joined.iter().map(|member| &*member.name).collect::<Vec<_>>(), ["Uno"]);
+        assert_eq!(set.snapshot("r", &[], 9).count, 1, "whoever is not there does not come by a name");
     }
 
     #[test]

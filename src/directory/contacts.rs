@@ -89,36 +89,51 @@ impl Directory {
         row.as_ref().map(Contact::of).transpose()
     }
 
-    /// Those who have one of these users as a friend, and what that one is to them; at most `limit` of all together.
-    pub async fn friends_of(&self, users: &[&str], limit: usize) -> Result<Vec<(String, Contact)>, DirectoryError> {
+    /// Those who have one of these users among their contacts, and what that one is to them, friends first; at most `limit`
+    /// of all together.
+    pub async fn contacts_to(&self, users: &[&str], limit: usize) -> Result<Vec<(String, Contact)>, DirectoryError> {
         const USERS: usize = 200;
-        let mut friends = Vec::new();
+        let mut contacts = Vec::new();
         for users in users.chunks(USERS) {
-            let left = limit - friends.len();
+            let left = limit - contacts.len();
             if left == 0 {
                 break;
             }
             let text = format!(
-                "SELECT user_id, other_id, state, since_ms FROM contacts WHERE state = 'friend' AND other_id IN ({}) \
-                 LIMIT {left}",
+                "SELECT user_id, other_id, state, since_ms FROM contacts WHERE other_id IN ({}) \
+                 ORDER BY CASE state WHEN 'friend' THEN 0 ELSE 1 END LIMIT {left}",
                 places(1, users.len())
             );
             for row in self.db.all(assembled(text).bind_all(users.iter().copied())).await? {
-                friends.push((row.text("user_id")?, Contact::of(&row)?));
+                contacts.push((row.text("user_id")?, Contact::of(&row)?));
             }
         }
-        Ok(friends)
+        Ok(contacts)
     }
 
     /// Those of these pairs in which the first has blocked the second.
     pub async fn blocks(&self, pairs: &[(&str, &str)]) -> Result<HashSet<(String, String)>, DirectoryError> {
+        self.pairs_in(pairs, ContactState::Blocked).await
+    }
+
+    /// Those of these pairs in which the second is a friend of the first, as far as the first knows.
+    pub async fn friends(&self, pairs: &[(&str, &str)]) -> Result<HashSet<(String, String)>, DirectoryError> {
+        self.pairs_in(pairs, ContactState::Friend).await
+    }
+
+    async fn pairs_in(
+        &self,
+        pairs: &[(&str, &str)],
+        state: ContactState,
+    ) -> Result<HashSet<(String, String)>, DirectoryError> {
         const PAIRS: usize = 200;
         let mut found = HashSet::new();
         for pairs in pairs.chunks(PAIRS) {
-            let pair = |index: usize| format!("(user_id = ${} AND other_id = ${})", index * 2 + 1, index * 2 + 2);
+            let pair = |index: usize| format!("(user_id = ${} AND other_id = ${})", index * 2 + 2, index * 2 + 3);
             let any = (0..pairs.len()).map(pair).collect::<Vec<_>>().join(" OR ");
-            let text = format!("SELECT user_id, other_id FROM contacts WHERE state = 'blocked' AND ({any})");
-            let statement = assembled(text).bind_all(pairs.iter().flat_map(|(user, other)| [*user, *other]));
+            let text = format!("SELECT user_id, other_id FROM contacts WHERE state = $1 AND ({any})");
+            let statement = assembled(text).bind(state.name());
+            let statement = statement.bind_all(pairs.iter().flat_map(|(user, other)| [*user, *other]));
             for row in self.db.all(statement).await? {
                 found.insert((row.text("user_id")?, row.text("other_id")?));
             }

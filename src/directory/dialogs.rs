@@ -1,5 +1,7 @@
 //! The table of dialogs: rooms as their members see them.
 
+use std::collections::HashSet;
+
 use super::Directory;
 use super::members::{Member, MemberRole};
 use super::people::like;
@@ -177,6 +179,40 @@ impl Directory {
         for users in users.chunks(USERS) {
             let text = format!("{BOTH} WHERE m.dialog_id = $1 AND m.user_id IN ({})", places(2, users.len()));
             found.extend(self.both(assembled(text).bind(dialog).bind_all(users.iter().copied())).await?);
+        }
+        Ok(found)
+    }
+
+    /// The direct dialogs of these users as the others in them keep them, at most `limit` of all together.
+    pub async fn partners_of(&self, users: &[&str], limit: usize) -> Result<Vec<(Dialog, Member)>, DirectoryError> {
+        const USERS: usize = 200;
+        let mut found = Vec::new();
+        for users in users.chunks(USERS) {
+            let left = limit - found.len();
+            if left == 0 {
+                break;
+            }
+            let text = format!(
+                "{BOTH} JOIN members o ON o.dialog_id = m.dialog_id AND o.user_id <> m.user_id \
+                 WHERE d.kind = 'direct' AND o.user_id IN ({}) LIMIT {left}",
+                places(1, users.len())
+            );
+            found.extend(self.both(assembled(text).bind_all(users.iter().copied())).await?);
+        }
+        Ok(found)
+    }
+
+    /// Those of these pairs who have a direct dialog.
+    pub async fn partners(&self, pairs: &[(&str, &str)]) -> Result<HashSet<(String, String)>, DirectoryError> {
+        const PAIRS: usize = 200;
+        let mut found = HashSet::new();
+        for pairs in pairs.chunks(PAIRS) {
+            let text = format!("SELECT pair FROM dialogs WHERE pair IN ({})", places(1, pairs.len()));
+            let statement = assembled(text).bind_all(pairs.iter().map(|(a, b)| pair(a, b)));
+            let rows = self.db.all(statement).await?;
+            let known = rows.iter().map(|row| row.text("pair")).collect::<Result<HashSet<_>, _>>()?;
+            let known = pairs.iter().filter(|(a, b)| known.contains(&pair(a, b)));
+            found.extend(known.map(|(a, b)| ((*a).to_owned(), (*b).to_owned())));
         }
         Ok(found)
     }

@@ -22,6 +22,7 @@ const ALL: &[(i64, &str, &str)] = &[
     (6, "outside", include_str!("migrations/0006_outside.sql")),
     (7, "removed", include_str!("migrations/0007_removed.sql")),
     (8, "words", include_str!("migrations/0008_words.sql")),
+    (9, "changed", include_str!("migrations/0009_changed.sql")),
 ];
 
 /// Brings the tables to today's form. What has something to lose is copied first, under a name that tells its version: a

@@ -47,7 +47,7 @@ pub use members::{Keeping, Member, MemberRole, Standing};
 pub use naming::BlobRef;
 pub use people::Person;
 pub use uploads::{Refused, Upload};
-pub use users::{Left, Role, User, UserState};
+pub use users::{Gone, Left, Role, User, UserState};
 pub use webhooks::{Webhook, WebhookState};
 
 use sql::Db;

@@ -149,7 +149,7 @@ impl Directory {
 
     /// Changes somebody: `change` is told the row as it is and how many other administrators may come in, and makes the
     /// row what it shall be. No other change of a user comes between. Whoever becomes deleted leaves everything they were
-    /// part of in the same step. Returns the row, and what was left.
+    /// part of in the same step. Returns the row, and what was left: nothing of those who stay.
     ///
     /// # Errors
     /// What `change` says; then nothing changed. [`DirectoryError::Missing`] when there is nobody; [`DirectoryError::Exists`]
@@ -159,7 +159,7 @@ impl Directory {
         id: &str,
         now_ms: u64,
         change: impl FnOnce(&mut User, u64) -> Result<(), E> + Send,
-    ) -> Result<(User, Vec<Left>), E> {
+    ) -> Result<(User, Gone), E> {
         let mut tx = self.db.begin().await?;
         tx.lock("users").await?;
         let row = tx.one(sql("SELECT * FROM users WHERE id = $1").bind(id)).await?.ok_or(DirectoryError::Missing)?;
@@ -184,12 +184,12 @@ impl Directory {
             .bind(now_ms);
         tx.run(statement).await?;
         words::keep(&mut tx, &user).await?;
-        let left = match user.state {
+        let gone = match user.state {
             UserState::Deleted => leave_all(&mut tx, id, now_ms).await?,
-            _ => Vec::new(),
+            _ => Gone::default(),
         };
         tx.commit().await?;
-        Ok((user, left))
+        Ok((user, gone))
     }
 
     /// The newest `limit` users made before this time and id, newest first, whose login or name holds each of `words`,
@@ -212,16 +212,28 @@ impl Directory {
     }
 
     /// Keeps the row of somebody whom others vouch for: it is made, or if `rename` given the name that they have now.
-    pub async fn keep_vouched(&self, user: &User, rename: bool) -> Result<(), DirectoryError> {
-        const RENAME: &str = "ON CONFLICT (id) DO UPDATE SET name = excluded.name, search = excluded.search, \
-             changed_ms = excluded.changed_ms WHERE users.name <> excluded.name AND users.state <> 'deleted' \
-             AND users.origin <> 'account'";
+    /// Returns whether they had another one before.
+    pub async fn keep_vouched(&self, user: &User, rename: bool) -> Result<bool, DirectoryError> {
+        let change = sql("UPDATE users SET name = $2, search = $3, changed_ms = $4 WHERE id = $1 AND name <> $2 \
+             AND state <> 'deleted' AND origin <> 'account'");
+        let change = change.bind(&user.id).bind(&user.name).bind(user.search()).bind(user.created_ms);
         let mut tx = self.db.begin().await?;
-        if tx.run(insert(user, if rename { RENAME } else { "ON CONFLICT (id) DO NOTHING" })).await? > 0 {
+        let is_renamed = rename && tx.run(change).await? > 0;
+        if is_renamed || tx.run(insert(user, "ON CONFLICT (id) DO NOTHING")).await? > 0 {
             // Of a row that was there only the name is another: nobody here has a login.
             words::keep(&mut tx, user).await?;
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(is_renamed)
+    }
+
+    /// Accounts that were changed since then, with their names and when that was, milliseconds since 1970.
+    pub async fn changed_accounts(&self, since_ms: u64) -> Result<Vec<(String, String, u64)>, DirectoryError> {
+        let statement =
+            sql("SELECT id, name, changed_ms FROM users WHERE changed_ms > $1 AND changed_ms > created_ms \
+             AND origin = 'account' AND state <> 'deleted'");
+        let rows = self.db.all(statement.bind(since_ms)).await?;
+        rows.iter().map(|row| Ok((row.text("id")?, row.text("name")?, row.count("changed_ms")?))).collect()
     }
 
     /// Whether there is an administrator who may come in.
@@ -250,6 +262,15 @@ impl Directory {
 
 const ADMINISTRATOR: &str = "SELECT id FROM users WHERE role = 'administrator' AND state = 'active' LIMIT 1";
 
+/// What somebody left by being deleted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// Dialogs.
+    pub dialogs: Vec<Left>,
+    /// Users who had them among their contacts.
+    pub contacts: Vec<String>,
+}
+
 /// A dialog that somebody left by being deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
@@ -264,12 +285,14 @@ pub struct Left {
 /// Takes somebody out of every table that says where they belong or what they did. Uploads are given up: whoever sweeps
 /// them takes what has arrived of them too. A dialog whose last owner they were goes to the admin, or else to the member,
 /// who has been there longest; one that nobody is left in is removed.
-async fn leave_all(tx: &mut Tx, user: &str, now_ms: u64) -> Result<Vec<Left>, DirectoryError> {
+async fn leave_all(tx: &mut Tx, user: &str, now_ms: u64) -> Result<Gone, DirectoryError> {
     let rows = tx.all(sql("SELECT dialog_id FROM members WHERE user_id = $1").bind(user)).await?;
     let dialogs = rows.iter().map(|row| row.text("dialog_id")).collect::<Result<Vec<_>, _>>()?;
     for dialog in &dialogs {
         tx.lock(dialog).await?;
     }
+    let rows = tx.all(sql("SELECT user_id FROM contacts WHERE other_id = $1").bind(user)).await?;
+    let contacts = rows.iter().map(|row| row.text("user_id")).collect::<Result<_, _>>()?;
     for text in [
         "DELETE FROM members WHERE user_id = $1",
         "DELETE FROM mentions WHERE user_id = $1",
@@ -302,7 +325,7 @@ async fn leave_all(tx: &mut Tx, user: &str, now_ms: u64) -> Result<Vec<Left>, Di
         }
         left.push(Left { dialog_id, heir, is_removed: false });
     }
-    Ok(left)
+    Ok(Gone { dialogs: left, contacts })
 }
 
 fn insert(user: &User, on_conflict: &str) -> Statement {

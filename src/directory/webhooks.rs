@@ -1,7 +1,7 @@
 //! The table of webhooks: who outside wants to be told of what, and where.
 
 use super::Directory;
-use super::sql::{DirectoryError, Row, sql};
+use super::sql::{DirectoryError, Row, Tx, sql};
 
 /// Whether an endpoint is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -115,12 +115,23 @@ impl Directory {
         Ok(true)
     }
 
-    /// Changes where an endpoint is, what it is told, and whether. What waits is due at once.
-    pub async fn change_webhook(&self, webhook: &Webhook) -> Result<bool, DirectoryError> {
-        let mut tx = self.db.begin().await?;
+    /// Changes where an endpoint is, what it is told, and whether: `change` is told the row as it is and makes it what it
+    /// shall be. No other change of the endpoint comes between. What waits is due at once. Returns the row.
+    ///
+    /// # Errors
+    /// What `change` says; then nothing changed. [`DirectoryError::Missing`] when it is not there.
+    pub async fn change_webhook<E: From<DirectoryError>>(
+        &self,
+        id: &str,
+        change: impl FnOnce(&mut Webhook) -> Result<(), E> + Send,
+    ) -> Result<Webhook, E> {
+        let mut tx = self.begin_with_webhook(id).await?;
         // Deliveries first, as when one was tried, or the two would wait for each other.
         let due = sql("UPDATE deliveries SET next_ms = 0 WHERE webhook_id = $1 AND state = 'waiting' AND next_ms > 0");
-        tx.run(due.bind(&webhook.id)).await?;
+        tx.run(due.bind(id)).await?;
+        let row = tx.one(sql("SELECT * FROM webhooks WHERE id = $1").bind(id)).await?.ok_or(DirectoryError::Missing)?;
+        let mut webhook = Webhook::of(&row)?;
+        change(&mut webhook)?;
         let statement =
             sql("UPDATE webhooks SET url = $2, events = $3, rooms = $4, state = $5, since_ms = $6 WHERE id = $1")
                 .bind(&webhook.id)
@@ -129,18 +140,32 @@ impl Directory {
                 .bind(&webhook.rooms)
                 .bind(webhook.state.name())
                 .bind(webhook.since_ms);
-        let changed = tx.run(statement).await?;
+        tx.run(statement).await?;
         tx.commit().await?;
-        Ok(changed > 0)
+        Ok(webhook)
     }
 
     /// The endpoint wants nothing any more.
     pub async fn webhook_gone(&self, id: &str) -> Result<(), DirectoryError> {
-        self.db.run(sql("UPDATE webhooks SET state = 'gone' WHERE id = $1").bind(id)).await.map(drop)
+        let mut tx = self.begin_with_webhook(id).await?;
+        tx.run(sql("UPDATE webhooks SET state = 'gone' WHERE id = $1").bind(id)).await?;
+        tx.commit().await
     }
 
     /// Removes an endpoint with everything that waits for it; whether it was there.
     pub async fn remove_webhook(&self, id: &str) -> Result<bool, DirectoryError> {
-        Ok(self.db.run(sql("DELETE FROM webhooks WHERE id = $1").bind(id)).await? > 0)
+        let mut tx = self.begin_with_webhook(id).await?;
+        // Deliveries first here too.
+        tx.run(sql("DELETE FROM deliveries WHERE webhook_id = $1").bind(id)).await?;
+        let removed = tx.run(sql("DELETE FROM webhooks WHERE id = $1").bind(id)).await?;
+        tx.commit().await?;
+        Ok(removed > 0)
+    }
+
+    /// Holds the endpoint against every other change of it, also against events that are queued for it.
+    async fn begin_with_webhook(&self, id: &str) -> Result<Tx, DirectoryError> {
+        let mut tx = self.db.begin().await?;
+        tx.lock(&format!("webhook {id}")).await?;
+        Ok(tx)
     }
 }

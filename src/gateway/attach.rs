@@ -84,7 +84,7 @@ impl Shard {
         let connected = v1::Connected {
             session: format!("{}-{}-{}", key.shard, key.slot, key.generation),
             user: identity.user.to_string(),
-            name: identity.name.to_string(),
+            name: shared.broker.name(&identity).to_string(),
             time_ms: self.clock.now_ms(),
             heartbeat_ms: config.heartbeat_ms as u32,
             token_expires_ms: identity.expires_ms,

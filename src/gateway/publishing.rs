@@ -48,9 +48,12 @@ impl Shard {
         }
         // Kept in case that the target must be read from disk first: payloads are shared, so this is cheap.
         let again = command.relation.is_some().then(|| command.clone());
-        let target = if let Publishing::Targeted(target) = stage { target } else { Target::NotRead };
+        let (target, again_taken) = match stage {
+            Publishing::Targeted(target) => (target, true),
+            Publishing::New | Publishing::Named => (Target::NotRead, false),
+        };
         let (author, directory) = (Author { identity: &session.identity, allow }, shared.broker.directory());
-        directory.take_message(author.identity)?;
+        directory.take_message(author.identity, again_taken)?;
         let submitted = shared.broker.publish(author, &info, command, &target, now_ms, ticket);
         if !matches!(submitted, Ok(Submitted::Queued)) {
             directory.give_back_message(&session.identity.user);

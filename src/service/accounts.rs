@@ -13,7 +13,7 @@ use super::config::SignUp;
 use super::devices::SignedIn;
 use super::{Caller, Service, ServiceError, texts};
 use crate::auth::{ACCOUNT_PREFIX, random_base32};
-use crate::directory::{DirectoryError, Left, Role, User, UserState};
+use crate::directory::{DirectoryError, Left, MemberRole, Role, User, UserState};
 
 /// Who one is, for oneself and for administrators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -156,19 +156,19 @@ impl Service {
         self.directory.user(id).await?.ok_or_else(|| ErrorCode::NotFound.into())
     }
 
-    /// After somebody's account was deleted: the core forgets that they were in this dialog.
+    /// After somebody's account was deleted: the core forgets that they were in this dialog, and those who stay are told.
     pub(super) async fn left_by_deletion(&self, user: &str, left: Left) {
         let dialog = &left.dialog_id;
         self.reread(dialog).await;
         self.access_changed(dialog, [user]);
         self.member_gone(dialog, user).await;
-        if let Some(heir) = &left.heir {
-            self.access_changed(dialog, [heir.as_str()]);
-            self.shelves.refresh(heir, dialog).await;
+        if left.is_removed {
+            return self.erase_removed(dialog).await;
         }
-        match left.is_removed {
-            true => self.erase_removed(dialog).await,
-            false => self.tell_members(dialog).await,
+        self.tell_member_gone(dialog, user).await;
+        match left.heir.as_deref() {
+            Some(heir) => self.members_are(dialog, &[heir], MemberRole::Owner).await,
+            None => self.tell_members(dialog).await,
         }
     }
 }

@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::dialogs::{no_such_user, user_id};
 use super::live::segment;
 use super::page::{self, List, Page};
+use super::people::{Shown, Within};
 use super::view::PersonView;
 use super::{Caller, Service, ServiceError};
 use crate::directory::{Contact, ContactState, Person, Sides, UserState};
@@ -77,10 +78,11 @@ impl Service {
         let page = Page::cut(contacts, limit, list, |last| last.other_id.clone());
         let ids: Vec<&str> = page.items.iter().map(|contact| &*contact.other_id).collect();
         let people = self.directory.people(&ids).await?;
-        let hidden = self.hidden_from(caller, people.iter()).await?;
+        let pairs: Vec<_> = ids.iter().map(|other| (*other, me)).collect();
+        let shown = self.shown(Within::Server, &pairs).await?;
         let view = |contact: &Contact| {
             let person = people.iter().find(|person| person.id == contact.other_id)?;
-            Some(self.contact_view(contact, person, hidden.contains(&person.id)))
+            Some(self.contact_view(me, contact, person, &shown))
         };
         Ok(Page { items: page.items.iter().filter_map(view).collect(), next: page.next })
     }
@@ -96,15 +98,12 @@ impl Service {
     pub(super) async fn contact_of(&self, me: &str, other: &str) -> Result<ContactView, ServiceError> {
         let contact = self.directory.contact(me, other).await?.ok_or(ErrorCode::NotFound)?;
         let person = self.directory.people(&[other]).await?.pop().ok_or(ErrorCode::NotFound)?;
-        let hidden = !self.directory.blocks(&[(other, me)]).await?.is_empty();
-        Ok(self.contact_view(&contact, &person, hidden))
+        let shown = self.shown(Within::Server, &[(other, me)]).await?;
+        Ok(self.contact_view(me, &contact, &person, &shown))
     }
 
-    /// In a list of contacts friends alone show whether they are there; who looks somebody up sees it, but not of whoever
-    /// blocked them.
-    fn contact_view(&self, contact: &Contact, person: &Person, hidden: bool) -> ContactView {
-        let presence = contact.state == ContactState::Friend && !hidden;
-        ContactView { user: self.person_view(person, presence), state: contact.state, since_ms: contact.since_ms }
+    fn contact_view(&self, me: &str, contact: &Contact, person: &Person, shown: &Shown) -> ContactView {
+        ContactView { user: self.person_view(person, me, shown), state: contact.state, since_ms: contact.since_ms }
     }
 
     /// Does something to a contact; what they are to the caller afterwards, `None` when nothing.
@@ -144,19 +143,26 @@ impl Service {
         Ok(())
     }
 
-    /// Tells friends that these have come or gone; of all of them together, up to `friends_max` are looked at.
-    pub(super) async fn tell_friends(&self, users: &[&str], friends_max: usize) -> Result<(), ServiceError> {
-        let mut friends = self.directory.friends_of(users, friends_max).await?;
-        friends.retain(|(friend, _)| self.broker.is_watching(friend));
-        let ids: HashSet<&str> = friends.iter().map(|(_, contact)| &*contact.other_id).collect();
+    /// Tells those who have one of these among their contacts how that one looks now, friends first; up to `contacts_max`
+    /// contacts are looked at. Of `presence` those alone are told who may know it.
+    pub(super) async fn tell_contacts(
+        &self,
+        users: &[&str],
+        presence: bool,
+        contacts_max: usize,
+    ) -> Result<(), ServiceError> {
+        let mut contacts = self.directory.contacts_to(users, contacts_max).await?;
+        contacts.retain(|(whose, _)| self.broker.is_watching(whose));
+        let ids: HashSet<&str> = contacts.iter().map(|(_, contact)| &*contact.other_id).collect();
         let ids: Vec<&str> = ids.into_iter().collect();
-        let pairs: Vec<_> = friends.iter().map(|(friend, contact)| (&*contact.other_id, &**friend)).collect();
-        let (people, hidden) = tokio::try_join!(self.directory.people(&ids), self.directory.blocks(&pairs))?;
+        let pairs: Vec<_> = contacts.iter().map(|(whose, contact)| (&*contact.other_id, &**whose)).collect();
+        let (people, shown) = tokio::try_join!(self.directory.people(&ids), self.shown(Within::Server, &pairs))?;
         let people: HashMap<_, _> = people.iter().map(|person| (&*person.id, person)).collect();
-        for (friend, contact) in &friends {
+        for (whose, contact) in &contacts {
             let Some(person) = people.get(&*contact.other_id) else { continue };
-            let hidden = hidden.contains(&(contact.other_id.clone(), friend.clone()));
-            self.tell(friend, contact_path(&contact.other_id), &self.contact_view(contact, person, hidden));
+            if !presence || shown.has(&contact.other_id, whose) {
+                self.tell(whose, contact_path(&contact.other_id), &self.contact_view(whose, contact, person, &shown));
+            }
         }
         Ok(())
     }
@@ -176,7 +182,7 @@ impl Service {
 }
 
 /// Where a contact is asked for.
-fn contact_path(other: &str) -> String {
+pub(super) fn contact_path(other: &str) -> String {
     format!("/api/contacts/{}", segment(other))
 }
 

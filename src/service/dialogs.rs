@@ -153,6 +153,9 @@ impl Service {
         if kept.member.archived || kept.member.hidden_until > 0 {
             let back = Keeping { archived: Some(false), hidden_until: Some(0), ..Keeping::default() };
             self.keep(me, &found.id, back).await?;
+            let view = self.look(me, &found.id).await?;
+            self.tell(me, super::live::dialog_path(&found.id), &view);
+            return Ok((view, false));
         }
         Ok((self.look(me, &found.id).await?, false))
     }

@@ -85,8 +85,11 @@ impl Service {
             seen_ms: now_ms,
         };
         // Whoever comes without a name keeps the one they have.
-        self.directory.keep_vouched(&row, !identity.name.is_empty()).await?;
+        let is_renamed = self.directory.keep_vouched(&row, !identity.name.is_empty()).await?;
         self.known.insert(identity.user.clone(), identity.name.clone());
+        if is_renamed {
+            self.look_changed(&identity.user);
+        }
         Ok(())
     }
 }

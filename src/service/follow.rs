@@ -4,7 +4,7 @@
 //! gathered for a moment and written in one transaction, in their order, with how far each dialog was followed; what a
 //! crash or an overflow took away is read from the log again, and what was seen twice changes nothing. Batches are
 //! bounded, because other changes wait for them. Telling comes after writing and is bounded for each batch: see
-//! [`LOOKS_MAX`] and the head of `live.rs`.
+//! [`LOOKS_MAX`], [`PARTNERS_MAX`] and the head of `live.rs`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,8 +28,10 @@ const DELIVERY_BYTES_MAX: usize = 8 << 20;
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Looks at dialogs that are told with one batch; further changes are told by position alone.
 const LOOKS_MAX: usize = 500;
-/// Friends who are looked at, because somebody came or went, with one batch; the others see it when they look.
-const FRIENDS_MAX: usize = 10_000;
+/// Contacts, and direct dialogs, that are looked at because somebody came or went, with one batch; others see it when they
+/// look.
+const CONTACTS_MAX: usize = 10_000;
+const PARTNERS_MAX: usize = 500;
 
 /// What was gathered.
 #[derive(Debug, Default)]
@@ -105,8 +107,11 @@ impl Service {
             }
         }
         let seen: Vec<&str> = gathered.seen.keys().map(AsRef::as_ref).collect();
-        if let Err(error) = self.tell_friends(&seen, FRIENDS_MAX).await {
-            tracing::debug!(%error, "friends were not told");
+        if let Err(error) = self.tell_contacts(&seen, true, CONTACTS_MAX).await {
+            tracing::debug!(%error, "contacts were not told who came and who went");
+        }
+        if let Err(error) = self.tell_partners(&seen, PARTNERS_MAX).await {
+            tracing::debug!(%error, "direct dialogs were not told who came and who went");
         }
         for (dialog, user) in gathered.read.into_keys().filter(|(dialog, _)| !gathered.moved.contains(dialog)) {
             if self.broker.is_watching(&user) {

@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use super::page::{self, List, Page};
 use super::shelf::Kept;
-use super::view::{DialogView, activity_ms};
+use super::view::{DialogView, activity_ms, is_listed};
 use super::{Caller, Service, ServiceError};
 use crate::broker::Broker;
 use crate::directory::DialogKind;
@@ -115,10 +115,9 @@ fn first(
         .filter(|kept| is_wanted(kept))
         .filter_map(|kept| {
             let bounds = kept.room.and_then(|room| broker.bounds(room).ok());
-            let last = bounds.map_or(0, |bounds| bounds.last);
             let key =
                 (Reverse(kept.member.pinned_ms), Reverse(activity_ms(kept, bounds.as_ref())), kept.dialog.id.as_str());
-            (last >= kept.member.hidden_until && after.is_none_or(|after| key > after)).then_some((key, kept))
+            (is_listed(kept, bounds.as_ref()) && after.is_none_or(|after| key > after)).then_some((key, kept))
         })
         .collect();
     if keys.len() > count {

@@ -11,10 +11,15 @@ use konvert_protocol::v1;
 use serde::Serialize;
 
 use super::message::Place;
+use super::shelf::Kept;
+use super::view::is_listed;
 use super::{Service, ServiceError};
 
 /// Most members of one dialog who are told of a message with everything; the others get its position.
 pub(super) const WATCHING_MAX: usize = 64;
+
+/// Direct dialogs that are read, to find those whose other user watches.
+const PARTNERS_MAX: usize = 10_000;
 
 /// What a change carries when too many would be told everything.
 #[derive(Debug, Serialize)]
@@ -57,7 +62,8 @@ impl Service {
         }
         let names: Vec<&str> = users.iter().map(AsRef::as_ref).collect();
         let looks = async {
-            let kept = self.shelves.some(&names, dialog).await?;
+            let mut kept = self.shelves.some(&names, dialog).await?;
+            kept.retain(|kept| self.is_listed(kept));
             let members: Vec<_> = kept.iter().map(|kept| kept.member.user_id.clone()).collect();
             Ok::<_, ServiceError>((members, self.views(kept).await?))
         };
@@ -74,6 +80,23 @@ impl Service {
                 0
             }
         }
+    }
+
+    /// Tells the others of these users' direct dialogs how their dialogs look now; up to `looks_max` dialogs are looked at,
+    /// those alone that somebody watches and has in their list.
+    pub(super) async fn tell_partners(&self, users: &[&str], looks_max: usize) -> Result<(), ServiceError> {
+        let mut kept = self.shelves.partners_of(users, PARTNERS_MAX).await?;
+        kept.retain(|kept| self.broker.is_watching(&kept.member.user_id) && self.is_listed(kept));
+        kept.truncate(looks_max);
+        let whose: Vec<_> = kept.iter().map(|kept| kept.member.user_id.clone()).collect();
+        for (user, view) in whose.iter().zip(self.views(kept).await?) {
+            self.tell(user, dialog_path(&view.id), &view);
+        }
+        Ok(())
+    }
+
+    fn is_listed(&self, kept: &Kept) -> bool {
+        is_listed(kept, kept.room.and_then(|room| self.broker.bounds(room).ok()).as_ref())
     }
 
     /// Tells where a dialog stands and nothing more: the same to everybody.

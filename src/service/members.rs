@@ -3,7 +3,6 @@
 //! Invariants: a dialog of many keeps at least one owner. Only owners make admins and owners, or unmake them. A change is
 //! stored, then known to the core, then live sessions follow it, then those who watch are told.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use konvert_protocol::ErrorCode;
@@ -14,6 +13,7 @@ use super::audit::Action;
 use super::dialogs::{dialog_id, no_such_user, user_id};
 use super::live::{dialog_path, member_path};
 use super::page::{self, List, Page};
+use super::people::{Shown, Within};
 use super::view::PersonView;
 use super::{Caller, Service, ServiceError};
 use crate::broker::AccessChange;
@@ -71,9 +71,11 @@ impl Service {
         let list = List { name: &name, caller: &caller.identity.user };
         let after: Option<String> = list.after(query.cursor.as_deref())?;
         let members = self.directory.members(id, after.as_deref().unwrap_or_default(), limit + 1).await?;
-        let hidden = self.hidden_from(caller, members.iter().map(|(_, person)| person)).await?;
         let page = Page::cut(members, limit, list, |(member, _)| member.user_id.clone());
-        Ok(page.map(|(member, person)| self.member_view(&member, &person, !hidden.contains(&person.id))))
+        let me = &*caller.identity.user;
+        let pairs: Vec<_> = page.items.iter().map(|(_, person)| (&*person.id, me)).collect();
+        let shown = self.shown(Within::Dialog, &pairs).await?;
+        Ok(page.map(|(member, person)| self.member_view(&member, &person, me, &shown)))
     }
 
     /// One member.
@@ -84,12 +86,13 @@ impl Service {
         self.seat(caller, id, MemberRole::Reader).await?;
         let kept = self.shelves.one(user_id(user)?, id).await?.ok_or(ErrorCode::NotFound)?;
         let person = self.directory.people(&[user]).await?.pop().ok_or(ErrorCode::NotFound)?;
-        let hidden = self.hidden_from(caller, [&person].into_iter()).await?;
-        Ok(self.member_view(&kept.member, &person, !hidden.contains(user)))
+        let me = &*caller.identity.user;
+        let shown = self.shown(Within::Dialog, &[(user, me)]).await?;
+        Ok(self.member_view(&kept.member, &person, me, &shown))
     }
 
-    fn member_view(&self, member: &Member, person: &Person, presence: bool) -> MemberView {
-        MemberView { user: self.person_view(person, presence), role: member.role, joined_ms: member.joined_ms }
+    fn member_view(&self, member: &Member, person: &Person, viewer: &str, shown: &Shown) -> MemberView {
+        MemberView { user: self.person_view(person, viewer, shown), role: member.role, joined_ms: member.joined_ms }
     }
 
     /// Adds members.
@@ -209,9 +212,7 @@ impl Service {
                     self.access_changed(id, [user]);
                     self.member_gone(id, user).await;
                 }
-                if let Ok(watching) = self.watching(id).await {
-                    self.tell_member(id, user, None, &watching).await;
-                }
+                self.tell_member_gone(id, user).await;
                 self.tell_members(id).await;
             }
         }
@@ -259,7 +260,7 @@ impl Service {
     }
 
     /// Has everybody follow what members are now. It is stored, so nothing here may fail any more.
-    async fn members_are(&self, id: &str, users: &[&str], role: MemberRole) {
+    pub(super) async fn members_are(&self, id: &str, users: &[&str], role: MemberRole) {
         self.access_changed(id, users.iter().copied());
         let watching = self.watching(id).await.unwrap_or_default();
         for &user in users {
@@ -269,7 +270,7 @@ impl Service {
             let looks = tokio::try_join!(self.shelves.one(user, id), self.directory.people(&ids));
             match looks.map(|(kept, people)| kept.zip(people.into_iter().next())) {
                 Ok(Some((kept, person))) => {
-                    self.tell_member(id, user, Some((&kept.member, &person)), &watching).await;
+                    self.tell_member(id, (&kept.member, &person), &watching).await;
                 }
                 // Gone again.
                 Ok(None) => {}
@@ -286,20 +287,21 @@ impl Service {
         self.tell_gone(user, dialog_path(id));
     }
 
-    /// Tells everybody in a dialog who watches what a member is now; `None`: a member no more.
-    async fn tell_member(&self, id: &str, user: &str, now: Option<(&Member, &Person)>, watching: &[Arc<str>]) {
-        let pairs: Vec<_> = watching.iter().map(|watcher| (user, &**watcher)).collect();
+    /// Tells those who watch that somebody is a member no more.
+    pub(super) async fn tell_member_gone(&self, id: &str, user: &str) {
+        for watcher in self.watching(id).await.unwrap_or_default() {
+            self.tell_gone(&watcher, member_path(id, user));
+        }
+    }
+
+    /// Tells those in a dialog who watch what a member is now.
+    pub(super) async fn tell_member(&self, id: &str, (member, person): (&Member, &Person), watching: &[Arc<str>]) {
+        let pairs: Vec<_> = watching.iter().map(|watcher| (&*person.id, &**watcher)).collect();
         // Without an answer nobody learns whether they are there.
-        let hidden = self.directory.blocks(&pairs).await;
+        let shown = self.shown(Within::Dialog, &pairs).await.unwrap_or_default();
         for watcher in watching {
-            let hides = |hidden: &HashSet<_>| hidden.contains(&(user.to_owned(), watcher.to_string()));
-            match now {
-                Some((member, person)) => {
-                    let presence = hidden.as_ref().is_ok_and(|hidden| !hides(hidden));
-                    self.tell(watcher, member_path(id, user), &self.member_view(member, person, presence));
-                }
-                None => self.tell_gone(watcher, member_path(id, user)),
-            }
+            let view = self.member_view(member, person, watcher, &shown);
+            self.tell(watcher, member_path(id, &person.id), &view);
         }
     }
 

@@ -9,6 +9,7 @@
 mod accounts;
 mod administration;
 mod advice;
+mod appearance;
 mod attempts;
 mod audit;
 mod backend;
@@ -88,6 +89,7 @@ pub use webhooks::{
     WebhookRows, WebhookView, Webhooks, WebhooksConfig,
 };
 
+use appearance::Appearances;
 use attempts::Attempts;
 use entry::Known;
 use konvert_protocol::ErrorCode;
@@ -110,6 +112,7 @@ pub struct Service {
     blobs: Arc<Blobs>,
     passwords: Passwords,
     attempts: Attempts,
+    appearances: Appearances,
     /// Users without an account whose row is there.
     known: Known,
     /// What refresh tokens are signed with.
@@ -165,6 +168,7 @@ impl Service {
             blobs,
             passwords,
             attempts,
+            appearances: Appearances::default(),
             known: entry::known(),
             refresh_key,
             now_ms,

@@ -1,5 +1,9 @@
 //! Finding people, and what one may know of them.
 //!
+//! Owns the one rule of who sees whether somebody is online and when they last were: friends, and the other one of a direct
+//! dialog, wherever they look; members of the same dialog in the list of its members. Nobody else, and nobody whom they
+//! have blocked. To friends and in direct dialogs it is told live; in a dialog of many its room's presence tells it.
+//!
 //! Invariant: nobody learns an e-mail address, nor whether somebody who blocked them is there.
 
 use std::collections::HashSet;
@@ -12,7 +16,7 @@ use super::dialogs::user_id;
 use super::page::{self, List, Page};
 use super::view::PersonView;
 use super::{Caller, Service, ServiceError};
-use crate::directory::{Person, UserState};
+use crate::directory::{DirectoryError, Person, UserState};
 
 /// Shortest and longest text to look for, characters and bytes; most words in it.
 const QUERY_CHARS_MIN: usize = 2;
@@ -30,6 +34,25 @@ pub struct PeopleQuery {
     pub cursor: Option<String>,
     /// Most on this page, 1 to 100; absent: 50.
     pub limit: Option<u32>,
+}
+
+/// Where people look at each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// In a dialog that both are members of.
+    Dialog,
+    /// Anywhere else.
+    Server,
+}
+
+/// Who may see of whom whether they are there. Nobody of anybody, by default.
+#[derive(Debug, Default)]
+pub(super) struct Shown(HashSet<(String, String)>);
+
+impl Shown {
+    pub fn has(&self, person: &str, viewer: &str) -> bool {
+        self.0.contains(&(person.to_owned(), viewer.to_owned()))
+    }
 }
 
 impl Service {
@@ -55,7 +78,8 @@ impl Service {
         let after: Option<(String, String)> = list.after(query.cursor.as_deref())?;
         let people = self.directory.find_people(&caller.identity.user, &words, after, limit + 1).await?;
         let page = Page::cut(people, limit, list, |last| (last.search.clone(), last.id.clone()));
-        Ok(page.map(|person| self.person_view(&person, true)))
+        let shown = self.shown_to(caller, page.items.iter()).await?;
+        Ok(page.map(|person| self.person_view(&person, &caller.identity.user, &shown)))
     }
 
     /// What one may know of somebody.
@@ -65,17 +89,37 @@ impl Service {
     pub async fn person(&self, caller: &Caller, id: &str) -> Result<PersonView, ServiceError> {
         let person = self.directory.people(&[user_id(id)?]).await?.pop();
         let person = person.filter(|person| person.state != UserState::Deleted).ok_or(ErrorCode::NotFound)?;
-        let hidden = self.hidden_from(caller, [&person].into_iter()).await?;
-        Ok(self.person_view(&person, !hidden.contains(id)))
+        let shown = self.shown_to(caller, [&person].into_iter()).await?;
+        Ok(self.person_view(&person, &caller.identity.user, &shown))
     }
 
-    /// Those of these people who have blocked the caller.
-    pub(super) async fn hidden_from(
-        &self,
-        caller: &Caller,
-        people: impl Iterator<Item = &Person>,
-    ) -> Result<HashSet<String>, ServiceError> {
+    /// Which of these people the caller may see to be there, outside of dialogs.
+    async fn shown_to(&self, caller: &Caller, people: impl Iterator<Item = &Person>) -> Result<Shown, DirectoryError> {
         let pairs: Vec<_> = people.map(|person| (person.id.as_str(), &*caller.identity.user)).collect();
-        Ok(self.directory.blocks(&pairs).await?.into_iter().map(|(user, _)| user).collect())
+        self.shown(Within::Server, &pairs).await
     }
+
+    /// In which of these pairs, somebody and who looks at them, the latter may know whether the former is there and when
+    /// they last were. The rule is at the head of the file.
+    pub(super) async fn shown(&self, within: Within, pairs: &[(&str, &str)]) -> Result<Shown, DirectoryError> {
+        let own = pairs.iter().filter(|(person, viewer)| person == viewer);
+        let mut shown: HashSet<_> = match within {
+            Within::Dialog => owned(pairs.iter()).collect(),
+            Within::Server => {
+                let viewed: Vec<_> = pairs.iter().map(|(person, viewer)| (*viewer, *person)).collect();
+                let (friends, partners) =
+                    tokio::try_join!(self.directory.friends(&viewed), self.directory.partners(pairs))?;
+                let friends = friends.into_iter().map(|(viewer, person)| (person, viewer));
+                friends.chain(partners).chain(owned(own)).collect()
+            }
+        };
+        for pair in self.directory.blocks(pairs).await? {
+            shown.remove(&pair);
+        }
+        Ok(Shown(shown))
+    }
+}
+
+fn owned<'a>(pairs: impl Iterator<Item = &'a (&'a str, &'a str)>) -> impl Iterator<Item = (String, String)> {
+    pairs.map(|(person, viewer)| ((*person).to_owned(), (*viewer).to_owned()))
 }

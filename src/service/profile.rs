@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::accounts::Profile;
 use super::audit::Action;
+use super::contacts::contact_path;
 use super::devices::no_account;
 use super::{Caller, Service, ServiceError, texts};
 use crate::directory::{Role, User, UserState};
@@ -73,6 +74,8 @@ impl Service {
             Some(Some(avatar)) => Some(Some(self.avatar(caller, &avatar).await?)),
             unset => unset,
         };
+        let is_renamed = name.is_some();
+        let is_seen = is_renamed || about.is_some() || avatar.is_some();
         let mut email_before = None;
         let change = |user: &mut User, _| {
             email_before.clone_from(&user.email);
@@ -83,6 +86,12 @@ impl Service {
             Ok::<_, ServiceError>(())
         };
         let (user, _) = self.directory.change_user(id, (self.now_ms)(), change).await?;
+        if is_renamed {
+            self.roster.rename(id, &user.name).await;
+        }
+        if is_seen {
+            self.look_changed(id);
+        }
         if user.email != email_before {
             let detail = if user.email.is_some() { "set" } else { "removed" };
             self.audit(id, Action::EmailChanged, id, caller.address, detail).await;
@@ -136,11 +145,14 @@ impl Service {
             (user.role, user.state) = (Role::User, UserState::Deleted);
             Ok::<_, ServiceError>(())
         };
-        let (user, left) = self.directory.change_user(&user.id, (self.now_ms)(), erase).await?;
+        let (user, gone) = self.directory.change_user(&user.id, (self.now_ms)(), erase).await?;
         self.cut_off(&user.id, user.state);
         self.roster.limits().forget(&user.id);
         self.audit(&user.id, Action::AccountDeleted, &user.id, caller.address, "").await;
-        for left in left {
+        for contact in &gone.contacts {
+            self.tell_gone(contact, contact_path(&user.id));
+        }
+        for left in gone.dialogs {
             self.left_by_deletion(&user.id, left).await;
         }
         Ok(())

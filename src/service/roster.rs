@@ -50,6 +50,9 @@ pub struct Roster {
     users: DashMap<Box<str>, UserState>,
     /// Devices that were signed out, until the last token of theirs has ended, milliseconds since 1970.
     devices: DashMap<Box<str>, u64>,
+    /// The names of accounts that have tokens with an older one, or may: until the last of these has ended, milliseconds
+    /// since 1970.
+    names: DashMap<Box<str>, (Arc<str>, u64)>,
 }
 
 impl fmt::Debug for Roster {
@@ -70,8 +73,10 @@ impl Roster {
         limits: Arc<Limits>,
     ) -> Result<Arc<Self>, DirectoryError> {
         let memberships_max = config.memberships_cached_max;
-        let (devices, users) = directory.revocations(limits.now_ms().saturating_sub(TOKEN_MS_MAX)).await?;
-        let until = |revoked_ms: u64| revoked_ms.saturating_add(TOKEN_MS_MAX);
+        let since_ms = limits.now_ms().saturating_sub(TOKEN_MS_MAX);
+        let (devices, users) = directory.revocations(since_ms).await?;
+        let names = directory.changed_accounts(since_ms).await?;
+        let until = |changed_ms: u64| changed_ms.saturating_add(TOKEN_MS_MAX);
         Ok(Arc::new(Self {
             directory,
             runtime,
@@ -83,6 +88,7 @@ impl Roster {
             hasher: DefaultHashBuilder::default(),
             users: users.into_iter().map(|(id, state)| (id.into(), state)).collect(),
             devices: devices.into_iter().map(|(id, revoked_ms)| (id.into(), until(revoked_ms))).collect(),
+            names: names.into_iter().map(|(id, name, at_ms)| (id.into(), (name.into(), until(at_ms)))).collect(),
         }))
     }
 
@@ -197,6 +203,22 @@ impl Roster {
             UserState::Active => drop(self.users.remove(user)),
             state => drop(self.users.insert(user.into(), state)),
         }
+        if state == UserState::Deleted {
+            self.names.remove(user);
+        }
+    }
+
+    /// An account has another name, here the one just stored: it counts at once, whatever its tokens say.
+    pub async fn rename(&self, user: &str, name: &str) {
+        // Of two renames the later one wins: each looks again at what is stored now, in its turn.
+        let _turn = self.turn(user).await;
+        let name = match self.directory.people(&[user]).await.as_deref() {
+            Ok([person]) => person.name.as_str().into(),
+            _ => name.into(),
+        };
+        if self.users.get(user).is_none_or(|state| *state != UserState::Deleted) {
+            self.names.insert(user.into(), (name, self.limits.now_ms().saturating_add(TOKEN_MS_MAX)));
+        }
     }
 
     /// A device was signed out; `until_ms` is when its last token has ended.
@@ -204,9 +226,10 @@ impl Roster {
         self.devices.insert(device.into(), until_ms);
     }
 
-    /// Forgets devices whose tokens have all ended.
+    /// Forgets devices whose tokens have all ended, and names that all tokens say by now.
     pub fn sweep(&self, now_ms: u64) {
         self.devices.retain(|_, until_ms| *until_ms > now_ms);
+        self.names.retain(|_, (_, until_ms)| *until_ms > now_ms);
     }
 }
 
@@ -238,8 +261,12 @@ impl broker::Directory for Arc<Roster> {
         self.users.get(user).is_some_and(|state| *state == UserState::Deleted)
     }
 
-    fn take_message(&self, identity: &Identity) -> Result<(), BrokerError> {
-        self.limits.take_message(&identity.user)
+    fn name(&self, account: &str) -> Option<Arc<str>> {
+        self.names.get(account).map(|name| name.0.clone())
+    }
+
+    fn take_message(&self, identity: &Identity, again: bool) -> Result<(), BrokerError> {
+        self.limits.take_message(&identity.user, again)
     }
 
     fn give_back_message(&self, user: &str) {

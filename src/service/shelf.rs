@@ -91,6 +91,12 @@ impl Shelves {
         Ok(rows.into_iter().map(|row| self.kept(row)).collect())
     }
 
+    /// The direct dialogs of these users as the others in them keep them, at most `limit`.
+    pub async fn partners_of(&self, users: &[&str], limit: usize) -> Result<Vec<Arc<Kept>>, DirectoryError> {
+        let rows = self.directory.partners_of(users, limit).await?;
+        Ok(rows.into_iter().map(|row| self.kept(row)).collect())
+    }
+
     /// Reads one dialog of a user again, if anything of theirs is in memory; call it after every change.
     pub async fn refresh(&self, user: &str, dialog: &str) {
         // The turn first: somebody may be reading, from before the change, what is not in memory yet.

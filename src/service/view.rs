@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::message::{MessageView, Place, newest};
+use super::people::{Shown, Within};
 use super::shelf::Kept;
 use super::{Service, ServiceError};
 use crate::broker::Broker;
@@ -39,9 +40,10 @@ pub struct PersonView {
     /// A blob: 64 hex digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<String>,
-    /// Whether they are connected.
+    /// Whether they are connected. Friends see it and the other one of a direct dialog, members of the same dialog among
+    /// its members, and nobody whom they have blocked; to others it is false.
     pub online: bool,
-    /// When they were last connected, milliseconds since 1970; 0: never, or not told.
+    /// When they were last connected, milliseconds since 1970, to those who see `online`; 0: never, or not told.
     pub last_seen_ms: u64,
 }
 
@@ -115,19 +117,17 @@ impl Service {
             })
             .collect();
         let pairs: Vec<_> = kept.iter().filter_map(|kept| Some((kept.other()?, &*kept.member.user_id))).collect();
-        let (counts, mentions, people, hidden) = tokio::try_join!(
+        let (counts, mentions, people, shown) = tokio::try_join!(
             self.member_counts(&dialogs),
             self.directory.mention_counts(&mentioned),
             self.people_by_id(&pairs),
-            self.directory.blocks(&pairs),
+            self.shown(Within::Dialog, &pairs),
         )?;
         let mentions: HashMap<_, _> =
             mentioned.iter().map(|one| (&*one.user_id, &*one.dialog_id)).zip(mentions).collect();
         let view = |kept: &Kept, standing: Standing| {
-            let user = kept.other().and_then(|other| people.get(other)).map(|person| {
-                let hides = hidden.contains(&(person.id.clone(), kept.member.user_id.clone()));
-                self.person_view(person, !hides)
-            });
+            let user = kept.other().and_then(|other| people.get(other));
+            let user = user.map(|person| self.person_view(person, &kept.member.user_id, &shown));
             DialogView {
                 member_count: counts.get(&kept.dialog.id).copied().unwrap_or_default(),
                 mentions: mentions.get(&(&*kept.member.user_id, &*kept.dialog.id)).copied().unwrap_or_default(),
@@ -157,8 +157,9 @@ impl Service {
         Ok(people.into_iter().map(|person| (person.id.clone(), person)).collect())
     }
 
-    /// How somebody looks to others; `presence`: to those who may know whether they are there.
-    pub(super) fn person_view(&self, person: &Person, presence: bool) -> PersonView {
+    /// How somebody looks to somebody; `shown`: who may see of whom whether they are there.
+    pub(super) fn person_view(&self, person: &Person, viewer: &str, shown: &Shown) -> PersonView {
+        let presence = shown.has(&person.id, viewer);
         PersonView {
             id: person.id.clone(),
             name: person.name.clone(),
@@ -187,6 +188,11 @@ fn journal(broker: &Broker, kept: &[Arc<Kept>]) -> (Vec<Standing>, HashMap<Strin
         Standing { bounds, marker: broker.marker(room, &kept.member.user_id) }
     });
     (standing.collect(), messages)
+}
+
+/// Whether a dialog is in its member's list: one that was put away comes back with what is said next.
+pub(super) fn is_listed(kept: &Kept, bounds: Option<&Bounds>) -> bool {
+    bounds.map_or(0, |bounds| bounds.last) >= kept.member.hidden_until
 }
 
 const NOTHING: Bounds = Bounds { epoch: 0, first: 1, last: 0, ordinal: 0, time_ms: 0 };

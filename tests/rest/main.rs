@@ -31,6 +31,7 @@ mod reach;
 mod receiver;
 mod refused;
 mod removed;
+mod renames;
 mod script;
 mod seldom;
 #[path = "../support/server.rs"]

@@ -292,6 +292,21 @@ async fn a_ping_tells_how_the_endpoint_is() {
 }
 
 #[tokio::test]
+async fn of_two_changes_at_once_both_are_kept() {
+    let server = setup().start().await;
+    let (api, receiver) = (anything(&server).await, Receiver::start().await);
+    let path = format!("/api/admin/webhooks/{}", receiver.register(&api, &["message.published"], "*").await);
+    for n in 0..50 {
+        let (url, rooms) = (format!("http://127.0.0.1:1/{n}"), format!("shop-{n}"));
+        let change = |change| api.patch(&path, change);
+        let both = futures_util::future::join(change(json!({"url": url})), change(json!({"rooms": rooms}))).await;
+        assert!(both.0.status.is_success() && both.1.status.is_success(), "{both:?}");
+        let now = api.get(&path).await.ok();
+        assert_eq!((&now["url"], &now["rooms"]), (&json!(url), &json!(rooms)));
+    }
+}
+
+#[tokio::test]
 async fn an_endpoint_inside_is_refused_and_strangers_see_none() {
     let server = Server::start().await;
     let api = anything(&server).await;

@@ -267,10 +267,14 @@ impl Service {
         self.check_vouched(&wanted.user, &wanted.name)?;
         let (name, about) = (texts::name(&wanted.name)?, texts::about(&wanted.about)?);
         let user = vouched(key, wanted.user, name, about, (self.now_ms)());
+        let before = self.directory.people(&[&user.id]).await?.pop();
         if !self.directory.vouch(&user).await? {
             return Err(somebody_elses());
         }
         self.audit(&key.id, Action::UserVouched, &user.id, address, "").await;
+        if before.is_some_and(|before| (&before.name, &before.about) != (&user.name, &user.about)) {
+            self.look_changed(&user.id);
+        }
         Ok(VouchedView { user: user.id, name: user.name, about: user.about, origin: user.origin })
     }
 }

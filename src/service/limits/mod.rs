@@ -219,14 +219,14 @@ impl Limits {
         self.take_from(&mut self.counts_of(user), user, kind, now_ms)
     }
 
-    /// Takes one message: from the account's pace, then from its quota.
+    /// Takes one message: from the account's pace, unless it was taken from it before, then from its quota.
     ///
     /// # Errors
     /// Which of the two is used up.
-    pub fn take_message(&self, user: &Arc<str>) -> Result<(), BrokerError> {
+    pub fn take_message(&self, user: &Arc<str>, again: bool) -> Result<(), BrokerError> {
         let now_ms = (self.now_ms)();
         let mut counts = self.counts_of(user);
-        if !crate::sabotage::is("no_limits") {
+        if !again && !crate::sabotage::is("no_limits") {
             counts.publishes.take(self.publishes_per_second, now_ms).map_err(BrokerError::RateLimited)?;
         }
         self.take_from(&mut counts, user, LimitKind::Messages, now_ms).map_err(BrokerError::QuotaExceeded)
@@ -345,6 +345,16 @@ mod tests {
         assert_eq!(told(1), [0]);
         assert_eq!(told(3), [2]);
         assert!(is_notable(0, u64::MAX, u64::MAX) && !is_notable(5, 5, 10));
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_again_is_not_taken_from_the_pace() {
+        let data = tempfile::tempdir().unwrap();
+        let (limits, _) = limits(data.path(), RoleLimits::default()).await;
+        let ann = "ann".into();
+        let refused = std::iter::repeat_with(|| limits.take_message(&ann, false)).find_map(Result::err);
+        assert!(matches!(refused, Some(BrokerError::RateLimited(_))), "{refused:?}");
+        limits.take_message(&ann, true).unwrap();
     }
 
     #[tokio::test]

@@ -237,25 +237,30 @@ impl Service {
         id: &str,
         change: WebhookChange,
     ) -> Result<WebhookView, ServiceError> {
-        let mut webhook = self.stewarded(steward, id).await?;
-        if let Some(url) = change.url {
-            webhook.url = self.checked_url(&url)?;
+        self.stewarded(steward, id).await?;
+        let WebhookChange { url, events, rooms, state } = change;
+        let url = url.map(|url| self.checked_url(&url)).transpose()?;
+        let events = events.map(|events| names(&events)).transpose()?;
+        let rooms = rooms.map(|rooms| checked_rooms(steward, rooms)).transpose()?;
+        if state == Some(WebhookState::Gone) {
+            return Err(ServiceError::bad("The state can be set to active or paused."));
         }
-        if change.events.is_some() || change.rooms.is_some() {
-            webhook.since_ms = (self.now_ms)();
-        }
-        if let Some(events) = change.events {
-            webhook.events = names(&events)?;
-        }
-        if let Some(rooms) = change.rooms {
-            webhook.rooms = checked_rooms(steward, rooms)?;
-        }
-        match change.state {
-            Some(WebhookState::Gone) => return Err(ServiceError::bad("The state can be set to active or paused.")),
-            Some(state) => webhook.state = state,
-            None => {}
-        }
-        self.directory.change_webhook(&webhook).await?;
+        let now_ms = (self.now_ms)();
+        let change = |webhook: &mut Webhook| {
+            if !steward.reaches(&webhook.rooms) {
+                // Somebody was faster, and it is out of reach by now.
+                return Err(ServiceError::from(ErrorCode::NotFound));
+            }
+            if events.is_some() || rooms.is_some() {
+                webhook.since_ms = now_ms;
+            }
+            webhook.url = url.unwrap_or(std::mem::take(&mut webhook.url));
+            webhook.events = events.unwrap_or(std::mem::take(&mut webhook.events));
+            webhook.rooms = rooms.unwrap_or(std::mem::take(&mut webhook.rooms));
+            webhook.state = state.unwrap_or(webhook.state);
+            Ok(())
+        };
+        let webhook = self.directory.change_webhook(id, change).await?;
         self.start_webhooks().await?;
         self.audit_steward(steward, Action::WebhookChanged, id).await;
         Ok(webhook.into())
