@@ -1,13 +1,16 @@
 //! What comes with a request: who asks, the body, the query. Everything that is wrong with it is a problem with a number.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::net::IpAddr;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use konvert_protocol::ErrorCode;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use super::RestState;
 use crate::service::{ApiKey, Caller, KEY_PREFIX, ServiceError, Steward};
@@ -106,7 +109,7 @@ impl FromRequestParts<RestState> for From {
     }
 }
 
-/// A body of JSON.
+/// A body of JSON: an object in UTF-8.
 #[derive(Debug)]
 pub(super) struct Json<T>(pub T);
 
@@ -114,14 +117,49 @@ impl<T: DeserializeOwned> FromRequest<RestState> for Json<T> {
     type Rejection = ServiceError;
 
     async fn from_request(request: Request, state: &RestState) -> Result<Self, ServiceError> {
-        match axum::Json::<T>::from_request(request, state).await {
-            Ok(axum::Json(body)) => Ok(Self(body)),
+        if !is_utf8(request.headers()) {
+            return Err(ServiceError::because(ErrorCode::UnsupportedType, "The body must be in UTF-8."));
+        }
+        match axum::Json::<Object<T>>::from_request(request, state).await {
+            Ok(axum::Json(Object(body))) => Ok(Self(body)),
             Err(JsonRejection::MissingJsonContentType(_)) => Err(ErrorCode::UnsupportedType.into()),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(ErrorCode::BodyTooLarge.into())
             }
             Err(rejection) => Err(ServiceError::bad(rejection.body_text())),
         }
+    }
+}
+
+/// Whether no other charset is announced than that which JSON has between programs.
+fn is_utf8(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let parameters = kind.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    let mut charsets = parameters.filter(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charsets.all(|(_, charset)| charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"))
+}
+
+/// What is read from an object only. A list would be taken for the fields in the order they happen to have, and an empty
+/// one for a change of nothing.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
     }
 }
 

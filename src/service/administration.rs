@@ -98,6 +98,8 @@ pub struct FirstAdministrator {
 
 /// Words of a search, at most.
 const WORDS_MAX: usize = 8;
+/// Longest search, bytes: an id may be one.
+const QUERY_BYTES_MAX: usize = konvert_protocol::USER_ID_BYTES_MAX;
 
 impl Service {
     /// The caller's row, if they are an administrator.
@@ -116,8 +118,12 @@ impl Service {
     pub async fn users(&self, caller: &Caller, query: UserQuery) -> Result<Page<Profile>, ServiceError> {
         let me = self.administrator(caller).await?;
         let limit = limit(query.limit)?;
-        let words = query.query.unwrap_or_default().to_lowercase();
-        let words: Vec<_> = words.split_whitespace().take(WORDS_MAX).map(str::to_owned).collect();
+        let text = query.query.unwrap_or_default().to_lowercase();
+        if text.len() > QUERY_BYTES_MAX || text.chars().any(char::is_control) {
+            let why = format!("`query` is at most {QUERY_BYTES_MAX} bytes, without control characters.");
+            return Err(ServiceError::bad(why));
+        }
+        let words: Vec<_> = text.split_whitespace().take(WORDS_MAX).map(str::to_owned).collect();
         let name = format!("users {}", words.join(" "));
         let list = List { name: &name, caller: &me.id };
         let (at_ms, id) = before(list.after(query.cursor.as_deref())?);

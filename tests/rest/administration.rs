@@ -73,6 +73,55 @@ async fn the_first_administrator_comes_by_a_code_that_works_once() {
     assert_eq!(server.first_administrator(), None, "there is one");
 }
 
+/// As a browser does it: the page, what the page names as far as the page's own policy lets it in, and the form.
+#[tokio::test]
+async fn a_browser_becomes_the_first_administrator_once() {
+    let server = Server::start().await;
+    let anybody = Api::new(&server);
+    let code = server.first_administrator().expect("a code");
+    let get = async |path: &str, accept: &str| {
+        let answer =
+            anybody.request(reqwest::Method::GET, path).header("accept", accept).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200, "{path}");
+        let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
+        let (kind, policy, sniffing) =
+            (header("content-type"), header("content-security-policy"), header("x-content-type-options"));
+        assert_eq!(sniffing, "nosniff", "{path}");
+        (kind, policy, answer.text().await.expect("a body"))
+    };
+    let (kind, policy, page) = get(&format!("/api/auth/first-administrator?code={code}"), "text/html").await;
+    assert!(kind.starts_with("text/html"), "{kind}");
+    for wanted in ["script-src", "style-src", "connect-src"] {
+        let named = |name: &str| policy.split(';').map(str::trim).find(|directive| directive.starts_with(name));
+        let sources = named(wanted).or_else(|| named("default-src")).expect("a policy");
+        assert!(sources.contains("'self'") && !sources.contains("unsafe"), "{wanted} by {policy}");
+    }
+    for field in ["login", "name", "password"] {
+        assert!(page.contains(&format!("<input name=\"{field}\"")), "{field}");
+    }
+    let after =
+        |mark: &str| page.split(mark).nth(1).and_then(|rest| rest.split('"').next()).expect("a path").to_owned();
+    let (script, style) = (after("<script src=\""), after("rel=\"stylesheet\" href=\""));
+    let (kind, _, text) = get(&script, "*/*").await;
+    assert!(kind.starts_with("text/javascript") && text.contains("/api/auth/first-administrator"), "{kind}");
+    let (kind, _, _) = get(&style, "text/css").await;
+    assert!(kind.starts_with("text/css"), "{kind}");
+
+    let body = json!({"code": code, "login": "root", "password": PASSWORD, "name": "Root"});
+    let post =
+        |origin: &str| anybody.request(reqwest::Method::POST, "/api/auth/first-administrator").header("origin", origin);
+    // What a page of somebody else's can send without asking is not taken, and when it asks it is not let.
+    let foreign = post("https://evil.example").header("content-type", "text/plain").body(body.to_string());
+    Api::answer(foreign).await.refused(415, "unsupported_type");
+    let asks = anybody.request(reqwest::Method::OPTIONS, "/api/auth/first-administrator");
+    let asks = asks.header("origin", "https://evil.example").header("access-control-request-method", "POST");
+    assert!(!Api::answer(asks).await.headers.contains_key("access-control-allow-origin"));
+    let own = format!("http://{}", server.address());
+    let signed_in = Api::answer(post(&own).json(&body)).await.ok();
+    assert_eq!(signed_in["user"]["role"], "administrator");
+    Api::answer(post(&own).json(&body)).await.refused(403, "forbidden");
+}
+
 #[tokio::test]
 async fn administrators_look_up_and_change_users() {
     let server = Server::start().await;

@@ -107,7 +107,12 @@ impl Api {
 
     /// The token.
     pub fn token(&self) -> &str {
-        self.token.as_deref().expect("signed in")
+        self.bearer().expect("signed in")
+    }
+
+    /// The token, if there is one.
+    pub fn bearer(&self) -> Option<&str> {
+        self.token.as_deref()
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -150,10 +155,15 @@ impl Api {
 
     /// Sends a request.
     pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("an answer");
+        Self::try_answer(request).await.expect("an answer")
+    }
+
+    /// Sends a request that the connection may not outlive.
+    pub async fn try_answer(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.expect("a body");
-        Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }
+        let body = response.bytes().await?;
+        Ok(Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 }
 

@@ -4,8 +4,11 @@
 
 mod accounts;
 mod administration;
+mod anything_json;
 mod api;
 mod audited;
+mod bad_bodies;
+mod bad_names;
 mod blobs;
 #[path = "../support/broken.rs"]
 mod broken;
@@ -27,6 +30,7 @@ mod openapi;
 mod pace;
 mod postgres;
 mod programs;
+mod raw;
 mod reach;
 mod receiver;
 mod refused;
@@ -38,7 +42,9 @@ mod seldom;
 mod server;
 mod store;
 mod stored;
+mod trial;
 mod uploads;
 #[path = "../contract/user.rs"]
 mod user;
 mod webhooks;
+mod world;

@@ -2,7 +2,7 @@
 //! parts, files too large for one request, and tokens at their end.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use konvert::auth::{Claims, Seconds};
 use konvert::gateway::now_ms;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::api::{Api, PASSWORD};
 use crate::dialogs::{group, id, say};
 use crate::forms::Database;
 use crate::live::changed;
-use crate::server::Server;
+use crate::server::{Server, Setup};
 use crate::user::{DEADLINE, User, mint};
 
 #[tokio::test]
@@ -160,6 +160,20 @@ async fn sign_ins_and_tokens_end() {
     ann.post("/api/auth/refresh", refresh).await.refused(401, "token_expired");
     assert_eq!(ann.get("/api/auth/sessions").await.ok(), json!([]), "what has ended is no sign-in");
     ann.post("/api/auth/sign-in", json!({"login": "ann", "password": PASSWORD})).await.ok();
+}
+
+#[tokio::test]
+async fn how_long_sign_ins_and_tokens_hold_is_set() {
+    let server = Setup::default().set("service.access_token_s", 77).set("service.device_s", 172_800).start().await;
+    let before_ms = now_ms();
+    let ann = Api::sign_up(&server, "ann").await;
+    let sign_in = ann.get("/api/auth/sessions").await.ok()[0].clone();
+    let ms = |name: &str| sign_in[name].as_u64().expect("a time");
+    assert_eq!(ms("expires_ms") - ms("created_ms"), 172_800_000);
+    let claims = ann.token().split('.').nth(1).expect("claims");
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).expect("base64")).expect("JSON");
+    let ends_ms = (1_000.0 * claims["exp"].as_f64().expect("an end")) as u64;
+    assert!((before_ms + 76_000..=now_ms() + 78_000).contains(&ends_ms), "{claims} at {before_ms}");
 }
 
 #[tokio::test]

@@ -105,15 +105,18 @@ impl Service {
     /// A page of what was said.
     ///
     /// # Errors
-    /// `forbidden` without the scope `history`, `unknown_room`, `trimmed`.
+    /// `forbidden` without the scope `history`, `unknown_room`, `trimmed`, `bad_request` for a limit of 0.
     pub async fn key_history(&self, key: &ApiKey, wish: HistoryWish) -> Result<HistoryView, ServiceError> {
         key.must(Scope::History)?;
         let info = self.key_room(key, &wish.room)?;
+        if wish.limit == Some(0) {
+            return Err(ServiceError::bad("`limit` is 1 or more."));
+        }
         let direction = match wish.direction {
             Way::Forward => v1::Direction::Forward,
             Way::Backward => v1::Direction::Backward,
         } as i32;
-        let asked = v1::History { room: wish.room, from: wish.from, direction, limit: wish.limit };
+        let asked = v1::History { room: wish.room, from: wish.from, direction, limit: wish.limit.unwrap_or_default() };
         let range = self.broker.history_range(&self.broker.bounds(info.id)?, &asked)?;
         let page = match self.broker.recent(info.id, range) {
             Some(page) => page?,
@@ -156,6 +159,10 @@ impl Service {
     pub async fn key_disconnect(&self, key: &ApiKey, address: IpAddr, whom: Disconnect) -> Result<(), ServiceError> {
         key.must(Scope::Disconnect)?;
         check_user(&whom.user).map_err(|why| named("user", why))?;
+        if let Some(device) = &whom.device {
+            // It is called by the same rule.
+            check_user(device).map_err(|why| named("device", why))?;
+        }
         let user: Arc<str> = whom.user.into();
         self.broker.access_changed(AccessChange::Revoked {
             user: user.clone(),

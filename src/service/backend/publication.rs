@@ -111,7 +111,6 @@ pub struct Publication {
     pub payload: Payload,
     /// Whether it counts as unread.
     #[serde(default)]
-    #[schema(inline)]
     pub kind: CountedKind,
     /// What it relates to.
     #[serde(default)]
@@ -140,7 +139,6 @@ pub struct Broadcast {
     pub payload: Payload,
     /// Whether it counts as unread.
     #[serde(default)]
-    #[schema(inline)]
     pub kind: CountedKind,
     /// User ids that it should count for, at most 64.
     #[serde(default)]

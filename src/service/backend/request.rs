@@ -20,9 +20,8 @@ pub struct HistoryWish {
     #[serde(default)]
     #[param(inline)]
     pub direction: Way,
-    /// At most so many; absent: as many as a page holds.
-    #[serde(default)]
-    pub limit: u32,
+    /// At most so many, from 1 on; absent or too many: as many as a page holds.
+    pub limit: Option<u32>,
 }
 
 /// In which direction to read.
