@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { en } from "../src/words/en";
 import { counted } from "../src/words/plural";
@@ -26,6 +27,12 @@ describe("words", () => {
     const english = flat(en);
     const same = Object.entries(flat(ru)).filter(([key, text]) => text !== "function" && text === english[key]);
     expect(same.map(([key]) => key)).toEqual(["app"]);
+  });
+
+  it("has something to say of every weakness that the server finds in a password", () => {
+    const { components } = JSON.parse(readFileSync("../../docs/openapi.json", "utf8"));
+    const names: string[] = components.schemas.Problem.properties.advice.items.enum;
+    expect(Object.keys(en.advice).sort()).toEqual([...names].sort());
   });
 
   it("declines Russian numbers", () => {

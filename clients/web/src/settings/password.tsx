@@ -2,14 +2,13 @@
 import { useSignal } from "@preact/signals";
 import { Field, Problem, useAct } from "../shell/act";
 import { useChat } from "../shell/here";
-import { language, sayError, words } from "../words";
+import { words } from "../words";
 
 export function Password() {
   const chat = useChat();
   const { settings, door } = words();
   const isChanged = useSignal(false);
   const { act, isBusy, problem } = useAct();
-  const { name = "", message = "" } = (problem.value ?? {}) as { name?: string; message?: string };
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -36,14 +35,7 @@ export function Password() {
             <input {...field} class="text-field" type="password" name="new" required autocomplete="new-password" maxLength={256} />
           )}
         </Field>
-        {name === "weak_password" ? (
-          <p class="problem" role="alert">
-            {language.value !== "en" && `${sayError(problem.value)} `}
-            <span lang="en">{message}</span>
-          </p>
-        ) : (
-          <Problem of={problem.value} />
-        )}
+        <Problem of={problem.value} />
         <p class="acts">
           <button type="submit" class="primary" aria-busy={isBusy.value}>
             {settings.changePassword}

@@ -1,6 +1,7 @@
 // Every word of the app in English. Its shape is the type of all languages.
 //
 // Invariant: what is said stands here and nowhere else; a phrase with something in it is a function of it.
+import { advice } from "./advice.en";
 import { device } from "./device.en";
 import { people } from "./people.en";
 import { counted } from "./plural";
@@ -189,6 +190,7 @@ export const en = {
 
   ...people,
   ...device,
+  advice,
 
   /** What an error means to a person, by the name of its number. */
   errors: {

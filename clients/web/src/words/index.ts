@@ -47,11 +47,13 @@ export function times(): Times {
   return writer;
 }
 
-/** What went wrong, for a person: our words where we have some, otherwise the server's. */
+/** What went wrong, for a person: our words where we have some, otherwise the server's. Of a weak password, what is better. */
 export function sayError(error: unknown): string {
-  const { name = "", message = "" } = error as { name?: string; message?: string };
+  const { name = "", message = "", problem } = error as { name?: string; message?: string; problem?: { advice?: unknown } };
   const known: Readonly<Record<string, string>> = words().errors;
-  return known[name] ?? (message || String(error));
+  const advice: Readonly<Record<string, string>> = words().advice;
+  const better = Array.isArray(problem?.advice) ? problem.advice.map((one) => advice[String(one)]) : [];
+  return [known[name] ?? (message || String(error)), ...better].filter(Boolean).join(" ");
 }
 
 effect(() => {

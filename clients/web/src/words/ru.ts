@@ -1,6 +1,7 @@
 // Every word of the app in Russian.
 //
 // Invariant: the same keys as in English; numbers are declined by the rules of the language.
+import { advice } from "./advice.ru";
 import { device } from "./device.ru";
 import type { Words } from "./en";
 import { people } from "./people.ru";
@@ -206,6 +207,7 @@ export const ru: Words = {
 
   ...people,
   ...device,
+  advice,
 
   errors: {
     wrong_credentials: "Неверный логин или пароль.",

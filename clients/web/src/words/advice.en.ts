@@ -1,0 +1,35 @@
+// What is said of a weak password, in English, by the server's names.
+//
+// Invariant: part of `en`; every name that the server has, and no other.
+
+export const advice = {
+  too_short: "At least 8 characters, please: a few unusual words are a good password.",
+  too_long: "It is longer than the server keeps.",
+  keyboard_row: "A row of keys is guessed first.",
+  keyboard_pattern: "Short patterns on the keyboard are easy to guess.",
+  repeated_character: "One character many times is easy to guess.",
+  repeated_text: "The same again and again is hardly better than once.",
+  top_10: "It is one of the ten most used passwords.",
+  top_100: "It is one of the hundred most used passwords.",
+  common: "Many people use it.",
+  like_a_common_one: "It resembles one that many people use.",
+  sequence: "Sequences such as abc or 6543 are easy to guess.",
+  recent_year: "Recent years are easy to guess.",
+  one_word: "One word by itself is easy to guess.",
+  date: "Dates are often easy to guess.",
+  name_alone: "A name by itself is easy to guess.",
+  common_name: "Common names are easy to guess.",
+  use_a_few_words: "Take a few words that do not belong together.",
+  symbols_are_not_needed: "Digits, symbols and capitals are not needed.",
+  add_a_word_or_two: "Add a word or two; unusual ones are better.",
+  capitals_help_little: "A capital at the beginning helps little.",
+  all_capitals_help_little: "All capitals are as easy to guess as none.",
+  reversed_words_help_little: "Words written backwards are guessed too.",
+  substitutions_help_little: "Signs in place of letters, such as @ for a, help little.",
+  longer_keyboard_pattern: "A pattern on the keyboard must be longer and have more turns.",
+  avoid_repeats: "Do not repeat words and characters.",
+  avoid_sequences: "Do without sequences.",
+  avoid_recent_years: "Do without recent years.",
+  avoid_years_of_yours: "Do without years that have to do with you.",
+  avoid_dates_of_yours: "Do without dates and years that have to do with you.",
+};
