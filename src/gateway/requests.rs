@@ -99,6 +99,10 @@ async fn post(
     let (parts, body) = request.into_parts();
     check_kind(&parts.headers)?;
     let body = read(body, desk.shared.config.message_bytes).await?;
+    // What a frame has besides is passed over: it must be text like the rest, as on a socket.
+    if std::str::from_utf8(&body).is_err() {
+        return Err(problem::refuse_bad(NOT_FRAMES));
+    }
     let bytes = body.len();
     // One more than allowed, so that the session is told that there were too many.
     let frames = Encoding::Json.decode(body).take(desk.shared.config.frames_per_message + 1);

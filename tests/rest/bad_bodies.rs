@@ -140,7 +140,7 @@ impl Trial {
         let mut all: Vec<_> = broken().into_iter().map(|(what, bytes)| (what.to_owned(), bytes, wanted)).collect();
         if !is_json {
             // Lines of JSON may be several, and what a frame has besides is not looked into; what a file holds is its own.
-            let is_frame = |what: &str| matches!(what, "two" | "a byte order mark" | "bytes that are no text");
+            let is_frame = |what: &str| matches!(what, "two" | "a byte order mark");
             all.retain(|(what, _, _)| content[LINES].is_null() || !is_frame(what));
             return all;
         }
