@@ -139,8 +139,10 @@ impl Service {
             self.audit(&user.id, Action::SignInFailed, &user.id, address, user.state.name()).await;
             return Err(ErrorCode::Revoked.into());
         }
-        self.audit(&user.id, Action::SignIn, &user.id, address, "").await;
-        self.add_device(user, texts::agent(&credentials.agent), address).await
+        let id = user.id.clone();
+        let signed_in = self.add_device(user, texts::agent(&credentials.agent), address).await?;
+        self.audit(&id, Action::SignIn, &id, address, "").await;
+        Ok(signed_in)
     }
 
     /// Who the caller is.
@@ -157,7 +159,7 @@ impl Service {
     }
 
     /// After somebody's account was deleted: the core forgets that they were in this dialog, and those who stay are told.
-    pub(super) async fn left_by_deletion(&self, user: &str, left: Left) {
+    pub(super) async fn left_by_deletion(&self, user: &str, address: IpAddr, left: Left) {
         let dialog = &left.dialog_id;
         self.reread(dialog).await;
         self.access_changed(dialog, [user]);
@@ -167,7 +169,11 @@ impl Service {
         }
         self.tell_member_gone(dialog, user).await;
         match left.heir.as_deref() {
-            Some(heir) => self.members_are(dialog, &[heir], MemberRole::Owner).await,
+            Some(heir) => {
+                let detail = format!("{dialog}: to {}", MemberRole::Owner.name());
+                self.audit(user, Action::MemberRoleChanged, heir, address, &detail).await;
+                self.members_are(dialog, &[heir], MemberRole::Owner).await;
+            }
             None => self.tell_members(dialog).await,
         }
     }

@@ -220,9 +220,8 @@ impl Service {
             return Err(ServiceError::because(ErrorCode::NotPossible, "They sign in with no password here."));
         }
         self.set_password(&user, &new.password).await?;
-        self.sign_out_devices(id, None).await?;
         self.audit(&caller.identity.user, Action::PasswordReset, id, caller.address, "").await;
-        Ok(())
+        self.sign_out_devices(id, None).await.map(drop)
     }
 
     /// What was done that matters for security, the newest first.

@@ -105,6 +105,8 @@ impl Service {
         let mut members = vec![(me.to_owned(), MemberRole::Owner)];
         members.extend(others.into_iter().map(|other| (other.id, MemberRole::Member)));
         self.add_dialog(&dialog, &members).await?;
+        let came: Vec<_> = members[1..].iter().map(|(user, _)| user.as_str()).collect();
+        self.audit_members(caller, &dialog.id, &came, MemberRole::Member).await;
         Ok((self.dialog(caller, &dialog.id).await?, true))
     }
 

@@ -125,11 +125,16 @@ impl Service {
         }
         // Also of a batch that was broken off: who came has come.
         self.members_came(id, &came, role).await;
+        self.audit_members(caller, id, &came, role).await;
+        outcome
+    }
+
+    /// Records who was taken into a dialog, if anybody was.
+    pub(super) async fn audit_members(&self, caller: &Caller, id: &str, came: &[&str], role: MemberRole) {
         if !came.is_empty() {
             let detail = format!("{} as {}", came.join(" "), role.name());
             self.audit(&caller.identity.user, Action::MembersAdded, id, caller.address, &detail).await;
         }
-        outcome
     }
 
     /// Changes what a member is.

@@ -3,6 +3,7 @@
 //! Owns the one rule of who sees whether somebody is online and when they last were: friends, and the other one of a direct
 //! dialog, wherever they look; members of the same dialog in the list of its members. Nobody else, and nobody whom they
 //! have blocked. To friends and in direct dialogs it is told live; in a dialog of many its room's presence tells it.
+//! Presence in a room is the core's: it tells everybody who reads there who has it open, whoever blocked whom.
 //!
 //! Invariant: nobody learns an e-mail address, nor whether somebody who blocked them is there.
 

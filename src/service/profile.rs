@@ -114,9 +114,8 @@ impl Service {
         let device = caller.identity.device.as_deref().ok_or_else(no_account)?;
         let user = self.prove(caller, &change.old_password).await?;
         self.set_password(&user, &change.new_password).await?;
-        self.sign_out_devices(&user.id, Some(device)).await?;
         self.audit(&user.id, Action::PasswordChanged, &user.id, caller.address, "").await;
-        Ok(())
+        self.sign_out_devices(&user.id, Some(device)).await.map(drop)
     }
 
     /// Gives somebody another password, if it is good enough. Signs nobody out.
@@ -153,7 +152,7 @@ impl Service {
             self.tell_gone(contact, contact_path(&user.id));
         }
         for left in gone.dialogs {
-            self.left_by_deletion(&user.id, left).await;
+            self.left_by_deletion(&user.id, caller.address, left).await;
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ use super::people::{Shown, Within};
 use super::shelf::Kept;
 use super::{Service, ServiceError};
 use crate::broker::Broker;
-use crate::directory::{DialogKind, MemberRole, Mention, Person};
+use crate::directory::{DialogKind, MemberRole, Mention, Person, UserState};
 use crate::journal::{Bounds, Marker};
 
 /// What a dialog's messages are.
@@ -159,7 +159,8 @@ impl Service {
 
     /// How somebody looks to somebody; `shown`: who may see of whom whether they are there.
     pub(super) fn person_view(&self, person: &Person, viewer: &str, shown: &Shown) -> PersonView {
-        let presence = shown.has(&person.id, viewer);
+        // Whoever deletes their account may be connected for a moment yet, and nothing tells later that they went.
+        let presence = person.state != UserState::Deleted && shown.has(&person.id, viewer);
         PersonView {
             id: person.id.clone(),
             name: person.name.clone(),

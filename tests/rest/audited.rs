@@ -232,6 +232,16 @@ async fn of_dialogs(server: &Server, audit: &mut Audit) {
     emil.delete(&path).await.refused(403, "forbidden");
     dora.delete(&path).await.ok();
     audit.tells("DELETE /api/dialogs/{id}", &[(Action::DialogRemoved, &dora.user, &dialog)]).await;
+
+    // What else takes people in, and what else makes somebody the owner.
+    let theirs = group(&fred, "Theirs", &[&emil]).await;
+    let entries = audit.tells("POST /api/dialogs", &[(Action::MembersAdded, &fred.user, &theirs)]).await;
+    assert_eq!(entries[0]["detail"], format!("{} as member", emil.user));
+    fred.ask(Method::DELETE, "/api/auth/me", Some(json!({"password": PASSWORD}))).await.ok();
+    let (fred, emil) = (&*fred.user, &*emil.user);
+    let told = [(Action::AccountDeleted, fred, fred), (Action::MemberRoleChanged, fred, emil)];
+    let entries = audit.tells("DELETE /api/auth/me", &told).await;
+    assert_eq!(entries[1]["detail"], format!("{theirs}: to owner"));
 }
 
 async fn of_programs(server: &Server, audit: &mut Audit) {
