@@ -83,6 +83,17 @@ describe("what people see", () => {
     expect(folded.items.map(({ text, reactions }) => [text, reactions.length])).toEqual([["c", 1]]);
     expect(folded.get(1)).toBeUndefined();
   });
+
+  test("what is said later of a dropped message is known when that comes back", () => {
+    const folded = new Fold();
+    folded.add([said(4, "a"), said(5, "old", "edit", 4), said(9, "b"), said(10, "new", "edit", 4), said(11, "x", "reaction", 4)]);
+    folded.dropBefore(9);
+    folded.add([said(4, "a")]);
+    expect(folded.items.map(({ text, edited, reactions }) => [text, edited, reactions.length])).toEqual([
+      ["new", true, 1],
+      ["b", false, 0],
+    ]);
+  });
 });
 
 test("presence: diffs in order, snapshots for gaps", () => {

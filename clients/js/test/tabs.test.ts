@@ -135,6 +135,33 @@ test("a leader that closes hands over; a follower that dies is forgotten", async
   expect(server.open[0]?.attached.size).toBe(0);
 });
 
+test("whoever was the last to want presence is here no more, and the others miss nothing", async () => {
+  const [a, b, c] = [openTab(1), openTab(2), openTab(3)];
+  await a.konvert.room("r").subscribe();
+  for (const { konvert } of [b, c]) await konvert.room("r").subscribe({ presence: true });
+  const heard = () => server.sockets.flatMap(({ heard }) => heard);
+  const present = () => heard().flatMap((frame) => (frame.type === "subscribe" ? [!!frame.value.presence] : []));
+  b.konvert.room("r").unsubscribe();
+  await pass(100);
+  expect(present()).toEqual([false, true]);
+  // Published while the hub asks anew.
+  c.konvert.room("r").unsubscribe();
+  server.store("r", "other", "x", "1");
+  await pass(0);
+  server.store("r", "other", "y", "2");
+  await pass(100);
+  expect(present()).toEqual([false, true, false]);
+  // A tab that goes without a word is no other case; nor is one that comes again.
+  await b.konvert.room("r").subscribe({ presence: true });
+  expect(present()).toEqual([false, true, false, true]);
+  b.kill();
+  await pass(5_000);
+  server.store("r", "other", "z", "3");
+  await pass(100);
+  expect(present()).toEqual([false, true, false, true, false]);
+  expect(offsets(a)).toEqual([1, 2, 3]);
+});
+
 test("a frozen leader is replaced, and steps down when it wakes", async () => {
   const [a, b] = [openTab(1), openTab(2)];
   for (const { konvert } of [a, b]) await konvert.room("r").subscribe();
@@ -260,6 +287,27 @@ test("the refusal of one tab's token is no word about another's", async () => {
   await pass(10_000);
   expect(opened.map(({ state }) => state.name)).toEqual(["connected", "connected"]);
   expect(asked).toEqual(["1 connect ", "2 connect ", "1 refused old"]);
+});
+
+test("what a refusal advises holds for all tabs, when it is not about a token", async () => {
+  let refusals = 0;
+  server.faults.onCommand = (socket, frame) => {
+    if (frame.type !== "connect" || refusals) return false;
+    refusals++;
+    const value = { code: 502, name: "too_many_connections", message: "", temporary: true, retryAfterMs: 60_000, firstOffset: 0 };
+    // Only when both tabs wait for the answer.
+    setTimeout(() => {
+      socket.say({ id: frame.id, type: "error", value });
+      socket.end(4201);
+    }, 1_000);
+    return true;
+  };
+  const pages = [openTab(1, "one"), openTab(2, "two")];
+  await pass(50_000);
+  expect(server.sockets).toHaveLength(1);
+  expect(pages.map(({ konvert }) => konvert.state.name)).toEqual(["waiting", "waiting"]);
+  await pass(100_000);
+  expect(server.open).toHaveLength(1);
 });
 
 test("a tab of another user is not let in on this one's connection", async () => {

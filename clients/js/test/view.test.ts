@@ -90,3 +90,38 @@ test("a message that cannot be reached far up is told to be missing", async () =
   expect(await up).toBe(true);
   expect([view.items[0]?.message.offset, view.oldest, view.hole]).toEqual([19, 19, null]);
 });
+
+/** The last ten of a hundred, and twenty around the fortieth. */
+async function withHole(max?: number) {
+  stage.server.pageSize = 20;
+  for (const n of upTo(100)) stage.server.store("r", "a", `m${n}`, `${n}`);
+  const room = start().room("r");
+  const view = room.view({ ...(max ? { max } : {}) });
+  const subscribed = room.subscribe({ last: 10 });
+  await pass(500);
+  await subscribed;
+  const up = view.around(40, 20);
+  await pass(500);
+  expect([await up, view.hole]).toEqual([true, { after: 49, before: 91 }]);
+  return view;
+}
+
+test("what is let go leaves no hole that nobody tells of", async () => {
+  const view = await withHole(20);
+  stage.server.store("r", "a", "m101", "101");
+  await pass(500);
+  expect([view.items.map(({ message }) => message.offset), view.oldest, view.hole]).toEqual([upTo(101, 91), 91, null]);
+  const more = view.older(5);
+  await pass(500);
+  expect(await more).toBe(true);
+  expect(view.items.map(({ message }) => message.offset)).toEqual(upTo(101, 86));
+});
+
+test("a hole whose messages are not kept any more ends with what is above it", async () => {
+  const view = await withHole();
+  stage.server.first = 86;
+  const more = view.older(20);
+  await pass(500);
+  expect([await more, view.hole]).toEqual([false, null]);
+  expect(view.items.map(({ message }) => message.offset)).toEqual(upTo(100, 86));
+});

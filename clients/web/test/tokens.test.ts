@@ -102,6 +102,23 @@ it("leaves no token behind", async () => {
   expect(await succession.after("refresh 1")).toBe(null);
 });
 
+it("leaves no token behind when another tab signs out meanwhile", async () => {
+  const other = tab();
+  const slow: Succession = {
+    ...succession,
+    async note(refresh, next) {
+      other.forget();
+      await succession.forget();
+      await succession.note(refresh, next);
+    },
+  };
+  const tokens = tab(place, slow);
+  tokens.keep(fresh(1, NOW));
+  await tokens.give("acc-a", connect, NOW);
+  expect(tokens.held).toBe(null);
+  expect(await succession.after("refresh 1")).toBe(null);
+});
+
 it("ends with the server's word, and not without it", async () => {
   const tokens = tab();
   tokens.keep(fresh(1, NOW));

@@ -73,8 +73,14 @@ export class Fold {
 
   /** Lets go of everything before an offset. */
   dropBefore(offset: number): void {
-    for (const held of [this.#bases, this.#remarks, this.#folded, this.#targets]) {
+    const cut = (held: Map<number, unknown>) => {
       for (const key of held.keys()) if (key < offset) held.delete(key);
+    };
+    for (const held of [this.#bases, this.#folded, this.#targets]) cut(held);
+    // What is said later of an earlier message is known when that comes back.
+    for (const [target, remarks] of this.#remarks) {
+      cut(remarks);
+      if (!remarks.size) this.#remarks.delete(target);
     }
     this.#items = null;
   }

@@ -110,6 +110,12 @@ export class RoomView extends Emitter<ViewEvents> {
     if (before !== this.#fold) return this.hasOlder;
     this.#hasOlder = page.more;
     this.#add(page.messages, true);
+    // What was missing is not kept any more, and what is above it still less.
+    if (!page.more && this.#stretch) {
+      this.#fold.dropBefore(this.#oldest);
+      this.#stretch = null;
+      this.#changed();
+    }
     return this.hasOlder;
   }
 
@@ -175,11 +181,13 @@ export class RoomView extends Emitter<ViewEvents> {
     const first = items[items.length - this.#max];
     this.#count = items.length;
     if (!first) return;
-    this.#fold.dropBefore(first.message.offset);
+    // What is above a hole goes with it.
+    const from = this.#stretch ? Math.max(first.message.offset, this.#oldest) : first.message.offset;
+    this.#fold.dropBefore(from);
     this.#ids = new Set(this.#fold.items.map(({ message }) => idOf(message.sender, message)));
-    this.#oldest = first.message.offset;
+    this.#oldest = from;
     this.#stretch = null;
-    this.#count = this.#max;
+    this.#count = this.#fold.items.length;
     this.#hasOlder = true;
   }
 

@@ -140,9 +140,10 @@ export class Hub {
     const knocking = this.#knocking;
     this.#knocking = new Map();
     if (reply.type === "error") {
+      // What was said of one tab's token is no word about another's: they come again with theirs. Advice is for all.
+      const isOfToken = Math.floor(reply.value.code / 100) === 2;
       for (const [port, { id, token }] of knocking) {
-        // What was said of one tab's token is no word about another's: they come again with theirs.
-        if (token !== this.#token) port.close(CLOSE.network, "another tab's token was refused");
+        if (isOfToken && token !== this.#token) port.close(CLOSE.network, "another tab's token was refused");
         else {
           port.say({ ...reply, id });
           this.#ports.add(port);

@@ -30,6 +30,8 @@ export class HubRoom {
   readonly #ports = new Set<Port>();
   /** Tabs that are catching up or wait for their turn. */
   readonly #comers = new Set<Port>();
+  /** Tabs that want presence: with the last of them the user is here no more. */
+  readonly #watchers = new Set<Port>();
   readonly #markers: Markers;
   #queue: Wanted[] = [];
   #isBusy = false;
@@ -51,6 +53,8 @@ export class HubRoom {
   subscribe(port: Port, id: number, subscribe: Subscribe): void {
     this.#ports.delete(port);
     this.#comers.add(port);
+    if (subscribe.presence) this.#watchers.add(port);
+    else this.#watchers.delete(port);
     this.#queue.push({ port, id, subscribe });
     this.#next();
   }
@@ -58,9 +62,11 @@ export class HubRoom {
   /** A tab leaves; tells whether it was the last. */
   leave(port: Port): boolean {
     this.#ports.delete(port);
-    this.#comers.delete(port);
+    this.#forget(port);
     this.#queue = this.#queue.filter((wanted) => wanted.port !== port);
-    return !this.#ports.size && !this.#comers.size;
+    if (!this.#ports.size && !this.#comers.size) return true;
+    this.#next();
+    return false;
   }
 
   /** Says something to all attached tabs but one. */
@@ -87,15 +93,17 @@ export class HubRoom {
 
   #next(): void {
     if (this.#isBusy) return;
-    const wanted = this.#queue.shift();
-    if (!wanted) return;
+    const isUnwatched = this.#hasPresence && !this.#watchers.size;
+    const wanted = isUnwatched ? undefined : this.#queue.shift();
+    if (!wanted && !isUnwatched) return;
     this.#isBusy = true;
     const done = () => {
       this.#isBusy = false;
       this.#next();
     };
-    if (!this.#page) this.#attach(wanted, done);
-    else if (wanted.subscribe.presence && !this.#hasPresence) this.#addPresence(wanted, done);
+    if (!wanted) this.#renew(false, done);
+    else if (!this.#page) this.#attach(wanted, done);
+    else if (wanted.subscribe.presence && !this.#hasPresence) this.#renew(true, () => this.#serve(wanted, done));
     else this.#serve(wanted, done);
   }
 
@@ -107,7 +115,7 @@ export class HubRoom {
         this.#attached(reply.value, !!subscribe.presence);
         this.#enter(port);
       }
-      if (reply.type === "error") this.#comers.delete(port);
+      if (reply.type === "error") this.#forget(port);
       port.say({ ...reply, id });
       done();
     });
@@ -122,15 +130,15 @@ export class HubRoom {
     this.#markers.attached(page);
   }
 
-  /** The shared subscription has no presence yet: it is made anew from where it stands. */
-  #addPresence(wanted: Wanted, done: () => void): void {
+  /** The shared subscription is made anew from where it stands, with presence or without. */
+  #renew(presence: boolean, then: () => void): void {
     const since = { epoch: this.#epoch, offset: this.#last };
-    this.#host.link().command("subscribe", { room: this.#name, since, presence: true }, (reply) => {
+    this.#host.link().command("subscribe", { room: this.#name, since, presence }, (reply) => {
       if (!reply) return;
       if (reply.type === "error" || reply.value.more) return this.#host.restart();
       for (const value of reply.value.messages) this.tell({ id: 0, type: "message", value: { ...value, room: this.#name } });
-      this.#attached(reply.value, true);
-      this.#serve(wanted, done);
+      this.#attached(reply.value, presence);
+      then();
     });
   }
 
@@ -183,7 +191,7 @@ export class HubRoom {
   }
 
   #refuse({ port, id }: Wanted, value: WireError, done: () => void): void {
-    this.#comers.delete(port);
+    this.#forget(port);
     port.say({ id, type: "error", value });
     done();
   }
@@ -192,6 +200,11 @@ export class HubRoom {
     const position = { epoch: this.#epoch, offset: this.#last };
     const firstOffset = this.#page?.firstOffset ?? 1;
     return { code: 304, name: "epoch_changed", message: "", temporary: false, retryAfterMs: 0, position, firstOffset };
+  }
+
+  #forget(port: Port): void {
+    this.#comers.delete(port);
+    this.#watchers.delete(port);
   }
 
   #enter(port: Port): void {

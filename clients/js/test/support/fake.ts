@@ -142,10 +142,11 @@ export class FakeServer {
         const { room, from = 0, direction = "forward", limit } = frame.value;
         const log = this.room(room);
         const size = Math.min(limit || this.pageSize, this.pageSize);
-        const end = direction === "forward" ? Math.min((from || 1) - 1 + size, log.length) : from || log.length;
-        const start = direction === "forward" ? (from || 1) - 1 : Math.max(0, end - size);
-        const more = direction === "forward" ? end < log.length : start > 0;
-        const value = { room, position: this.#head(room), firstOffset: 1, messages: log.slice(start, end), more };
+        const end = direction === "forward" ? Math.min((from || this.first) - 1 + size, log.length) : from || log.length;
+        const gone = this.first - 1;
+        const start = direction === "forward" ? (from || this.first) - 1 : Math.max(gone, end - size);
+        const more = direction === "forward" ? end < log.length : start > gone;
+        const value = { room, position: this.#head(room), firstOffset: this.first, messages: log.slice(start, end), more };
         return this.say(socket, { id, type: "history", value });
       }
       case "presence":

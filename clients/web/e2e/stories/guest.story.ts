@@ -52,9 +52,13 @@ test("the lobby's row counts what was said there since one left it", async ({ st
   await his.goto("/room/lobby");
   await his.isOpen("lobby");
   const her = await anna.enter();
-  // To whoever was never there nothing is new.
+  // To whoever was never there nothing is new, not even when what was said afterwards has come.
+  await expect(her.row("lobby")).toBeVisible();
   await his.say("for those who are here");
   await expect(his.message("for those who are here")).toHaveAttribute("data-ticks", /stored|delivered|read/);
+  const dialog = await boris.account.dialogWith(anna.account);
+  await boris.account.say(dialog, "afterwards");
+  await expect(her.row(dialog)).toHaveAttribute("data-unread", "1");
   await expect(her.row("lobby")).toHaveAttribute("data-unread", "0");
   await her.openDialog("lobby");
   await expect(her.message("for those who are here")).toBeVisible();
@@ -72,7 +76,10 @@ test("the lobby's row counts what was said there since one left it", async ({ st
   await expect(her.row("lobby")).toHaveAttribute("data-unread", "0");
   await her.goto("/");
   await her.isOnline();
-  await expect(her.row("lobby")).toHaveAttribute("data-unread", "0");
+  // Counted from where she was, and it does count.
+  await expect(his.page.getByText("1 here")).toBeVisible();
+  await his.say("three");
+  await expect(her.row("lobby")).toHaveAttribute("data-unread", "1");
 });
 
 test("an invite leads through the door into the group", async ({ stage }) => {

@@ -24,6 +24,7 @@ export class History {
   /** Single messages that are further up than what is here; `null` for those that are not kept any more. */
   readonly #single = signal<ReadonlyMap<number, FoldedMessage | null>>(new Map());
   readonly #asked = new Set<number>();
+  #isClosed = false;
   #loading: Promise<void> = Promise.resolve();
 
   constructor(room: Room) {
@@ -62,6 +63,7 @@ export class History {
     show();
     return () => {
       off();
+      this.#isClosed = true;
       this.#view.close();
     };
   }
@@ -93,16 +95,21 @@ export class History {
 
   /** Brings the messages around an offset. Tells whether there is one at it, or was one. */
   async reach(offset: number): Promise<boolean> {
-    const isThere = () => !!this.#view.get(offset) || (this.#view.oldest > 0 && this.#view.oldest <= offset);
+    const isThere = () => {
+      const { items, oldest, hole } = this.#view;
+      // Between those above a hole there may be what is no message.
+      const isAbove = hole && offset <= hole.after && (items[0]?.message.offset ?? Number.POSITIVE_INFINITY) <= offset;
+      return !!this.#view.get(offset) || !!isAbove || (oldest > 0 && oldest <= offset);
+    };
     if (this.#view.oldest - offset > LEAP_COUNT) {
       await this.#load(() => this.#view.around(offset));
       void this.#load(async () => {
-        while (this.#view.hole && this.#view.hasOlder) await this.#view.older(FAR_COUNT);
+        while (!this.#isClosed && this.#view.hole && this.#view.hasOlder) await this.#view.older(FAR_COUNT);
       });
       if (isThere()) return true;
     }
     await this.#load(async () => {
-      while (!isThere() && this.#view.hasOlder) await this.#view.older(FAR_COUNT);
+      while (!this.#isClosed && !isThere() && this.#view.hasOlder) await this.#view.older(FAR_COUNT);
     });
     return isThere();
   }
@@ -113,7 +120,7 @@ export class History {
       for (;;) {
         const { items, hasOlder } = this.#view;
         const isThere = items.length >= SCREEN_COUNT && (line < 0 || (items[0]?.message.offset ?? 0) <= line + 1);
-        if (isThere || !hasOlder) return;
+        if (isThere || !hasOlder || this.#isClosed) return;
         await this.#view.older(PAGE_COUNT);
       }
     });

@@ -8,6 +8,9 @@ import { type Me, SHELF_NAME, type SignedIn, Tokens } from "./tokens";
 
 export type { Me } from "./tokens";
 
+/** All tabs wait for a refresh; one without an answer is given up, and the next may present the same token soon after. */
+const REFRESH_MS = 10_000;
+
 const tokens = new Tokens(localStorage, renew, succession);
 
 /** Who is signed in, or nobody. */
@@ -71,7 +74,7 @@ function enter(answer: SignedIn): void {
 
 async function renew(refresh_token: string): Promise<SignedIn | null> {
   try {
-    return await post<SignedIn>("refresh", { refresh_token });
+    return await post<SignedIn>("refresh", { refresh_token }, undefined, AbortSignal.timeout(REFRESH_MS));
   } catch (error) {
     // The server's word against this sign-in, not that of a proxy; anything else may be better the next time.
     if (error instanceof ApiError && !error.temporary && "code" in error.problem) return null;
@@ -79,9 +82,10 @@ async function renew(refresh_token: string): Promise<SignedIn | null> {
   }
 }
 
-async function post<Answer>(what: string, body?: unknown, token?: string): Promise<Answer> {
+async function post<Answer>(what: string, body?: unknown, token?: string, signal: AbortSignal | null = null): Promise<Answer> {
   const headers = { ...(body ? { "content-type": "application/json" } : {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
-  const response = await fetch(`/api/auth/${what}`, { method: "POST", headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+  const sent = body ? { body: JSON.stringify(body) } : {};
+  const response = await fetch(`/api/auth/${what}`, { method: "POST", headers, signal, ...sent });
   if (response.status === 204) return undefined as Answer;
   const answer: unknown = await response.json().catch(() => null);
   if (response.ok && answer) return answer as Answer;

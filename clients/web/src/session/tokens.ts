@@ -119,6 +119,8 @@ export class Tokens {
     if (!fresh) return null;
     const next = this.keep(fresh);
     await this.#succession.note(held.refresh, next);
+    // Another tab has signed out meanwhile, and forgot what was not noted yet.
+    if (this.held?.refresh !== next.refresh) await this.#succession.forget();
     return next.access;
   }
 
