@@ -39,6 +39,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 const FINISHING_MAX: usize = 2;
 /// How often it is asked whether the place where files stay answers: so long a failure is told after it has passed.
 const WATCH: Duration = Duration::from_secs(10);
+/// Nobody waits for those before them longer than this many times what the store may take to answer.
+const WAITS_MAX: u32 = 10;
 /// Changes of the same file follow each other; this many of different ones may run at once.
 const TURNS: usize = 64;
 
@@ -254,12 +256,25 @@ impl Blobs {
         .await
     }
 
-    /// One of the places for files that are finished; behind a store that does not answer nobody waits for ever.
+    /// One of the places for files that are finished.
     async fn place(&self) -> Result<SemaphorePermit<'_>, BlobError> {
-        match tokio::time::timeout(Duration::from_secs(self.config.answer_s), self.finishing.acquire()).await {
-            Ok(Ok(place)) => Ok(place),
-            _ => Err(BlobError::Failed("files before this one are not finished yet".to_owned())),
+        self.after_others(self.finishing.acquire())
+            .await?
+            .map_err(|_| BlobError::Failed("no files are taken".to_owned()))
+    }
+
+    /// Waits for those before: long while the store is well, because large files take their time, but behind one that does
+    /// not answer no longer than it may take to.
+    async fn after_others<T>(&self, wait: impl Future<Output = T>) -> Result<T, BlobError> {
+        let mut wait = std::pin::pin!(wait);
+        for _ in 0..WAITS_MAX {
+            match tokio::time::timeout(Duration::from_secs(self.config.answer_s), &mut wait).await {
+                Ok(done) => return Ok(done),
+                Err(_) if self.objects.trouble().is_some() => break,
+                Err(_) => {}
+            }
         }
+        Err(BlobError::Failed("files before this one are not finished yet".to_owned()))
     }
 
     /// What an upload that is complete is.
@@ -270,9 +285,12 @@ impl Blobs {
     }
 
     /// The right to change what is known of a file and its object together. Files are many and share few of these.
-    pub async fn turn(&self, hash: &str) -> MutexGuard<'_, ()> {
+    ///
+    /// # Errors
+    /// [`BlobError::Failed`] when those before take too long.
+    pub async fn turn(&self, hash: &str) -> Result<MutexGuard<'_, ()>, BlobError> {
         let index = usize::from_str_radix(hash.get(..2).unwrap_or_default(), 16).unwrap_or(0);
-        self.turns[index % TURNS].lock().await
+        self.after_others(self.turns[index % TURNS].lock()).await
     }
 
     /// Stores an upload under its hash.

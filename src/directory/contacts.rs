@@ -20,7 +20,7 @@ pub enum ContactState {
 }
 
 /// One side's view.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Contact {
     /// Of whom.
     pub other_id: String,
@@ -64,6 +64,9 @@ impl Contact {
     }
 }
 
+/// Pairs that are asked for at once.
+const PAIRS: usize = 200;
+
 impl Directory {
     /// Up to `limit` contacts of somebody, of one state or of any, behind a user id.
     pub async fn contacts(
@@ -94,21 +97,38 @@ impl Directory {
     pub async fn contacts_to(&self, users: &[&str], limit: usize) -> Result<Vec<(String, Contact)>, DirectoryError> {
         const USERS: usize = 200;
         let mut contacts = Vec::new();
-        for users in users.chunks(USERS) {
-            let left = limit - contacts.len();
-            if left == 0 {
-                break;
-            }
-            let text = format!(
-                "SELECT user_id, other_id, state, since_ms FROM contacts WHERE other_id IN ({}) \
-                 ORDER BY CASE state WHEN 'friend' THEN 0 ELSE 1 END LIMIT {left}",
-                places(1, users.len())
-            );
-            for row in self.db.all(assembled(text).bind_all(users.iter().copied())).await? {
-                contacts.push((row.text("user_id")?, Contact::of(&row)?));
+        // Asked for one after the other: to sort all that a popular user has would cost more than the limit allows.
+        for is_friend in ["=", "<>"] {
+            for users in users.chunks(USERS) {
+                let left = limit - contacts.len();
+                if left == 0 {
+                    return Ok(contacts);
+                }
+                let text = format!(
+                    "SELECT user_id, other_id, state, since_ms FROM contacts \
+                     WHERE other_id IN ({}) AND state {is_friend} 'friend' LIMIT {left}",
+                    places(1, users.len())
+                );
+                for row in self.db.all(assembled(text).bind_all(users.iter().copied())).await? {
+                    contacts.push((row.text("user_id")?, Contact::of(&row)?));
+                }
             }
         }
         Ok(contacts)
+    }
+
+    /// Of these pairs, somebody and who may be a contact of theirs, those who are one.
+    pub async fn contacts_between(&self, pairs: &[(&str, &str)]) -> Result<HashSet<(String, Contact)>, DirectoryError> {
+        let mut found = HashSet::new();
+        for pairs in pairs.chunks(PAIRS) {
+            let text =
+                format!("SELECT user_id, other_id, state, since_ms FROM contacts WHERE {}", any_of(1, pairs.len()));
+            let statement = assembled(text).bind_all(pairs.iter().flat_map(|(user, other)| [*user, *other]));
+            for row in self.db.all(statement).await? {
+                found.insert((row.text("user_id")?, Contact::of(&row)?));
+            }
+        }
+        Ok(found)
     }
 
     /// Those of these pairs in which the first has blocked the second.
@@ -126,11 +146,9 @@ impl Directory {
         pairs: &[(&str, &str)],
         state: ContactState,
     ) -> Result<HashSet<(String, String)>, DirectoryError> {
-        const PAIRS: usize = 200;
         let mut found = HashSet::new();
         for pairs in pairs.chunks(PAIRS) {
-            let pair = |index: usize| format!("(user_id = ${} AND other_id = ${})", index * 2 + 2, index * 2 + 3);
-            let any = (0..pairs.len()).map(pair).collect::<Vec<_>>().join(" OR ");
+            let any = any_of(2, pairs.len());
             let text = format!("SELECT user_id, other_id FROM contacts WHERE state = $1 AND ({any})");
             let statement = assembled(text).bind(state.name());
             let statement = statement.bind_all(pairs.iter().flat_map(|(user, other)| [*user, *other]));
@@ -189,4 +207,10 @@ async fn set_side(
         .bind(now_ms),
     };
     tx.run(statement).await.map(drop)
+}
+
+/// The condition that a row is one of these pairs, the first of which is bound from `$first` on.
+fn any_of(first: usize, pairs: usize) -> String {
+    let pair = |index: usize| format!("(user_id = ${} AND other_id = ${})", index * 2 + first, index * 2 + first + 1);
+    (0..pairs).map(pair).collect::<Vec<_>>().join(" OR ")
 }

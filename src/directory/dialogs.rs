@@ -202,6 +202,22 @@ impl Directory {
         Ok(found)
     }
 
+    /// Those of these pairs, a user and a dialog, that are a membership.
+    pub async fn memberships(&self, pairs: &[(&str, &str)]) -> Result<Vec<Member>, DirectoryError> {
+        const PAIRS: usize = 200;
+        let mut found = Vec::with_capacity(pairs.len());
+        for pairs in pairs.chunks(PAIRS) {
+            let pair = |index: usize| format!("(user_id = ${} AND dialog_id = ${})", index * 2 + 1, index * 2 + 2);
+            let any = (0..pairs.len()).map(pair).collect::<Vec<_>>().join(" OR ");
+            let statement = assembled(format!("SELECT * FROM members WHERE {any}"));
+            let statement = statement.bind_all(pairs.iter().flat_map(|(user, dialog)| [*user, *dialog]));
+            for row in self.db.all(statement).await? {
+                found.push(Member::of(&row)?);
+            }
+        }
+        Ok(found)
+    }
+
     /// Those of these pairs who have a direct dialog.
     pub async fn partners(&self, pairs: &[(&str, &str)]) -> Result<HashSet<(String, String)>, DirectoryError> {
         const PAIRS: usize = 200;

@@ -18,16 +18,18 @@ use super::shelf::{Kept, Shelf};
 use super::view::activity_ms;
 use super::{Service, ServiceError};
 use crate::broker::Broker;
-use crate::directory::DialogKind;
+use crate::directory::{DialogKind, DirectoryError};
 
 /// How long changes are gathered before they are told.
 const GATHER: Duration = Duration::from_millis(100);
 /// Users who wait to be told of. Beyond it a change is seen at the next look.
 const WAITING_MAX: usize = 65_536;
-/// Of one user: contacts that are read, direct dialogs and groups that are looked at, members who are told.
+/// Of one user: contacts that are read, direct dialogs and groups that are looked at, members of those groups among whom
+/// watching ones are looked for, members who are told.
 const CONTACTS_MAX: usize = 10_000;
 const PARTNERS_MAX: usize = 500;
 const GROUPS_MAX: usize = 500;
+const LOOKED_MAX: u64 = 100_000;
 const MEMBERS_MAX: usize = 10_000;
 
 /// Users of whom it is to be told how they look.
@@ -99,22 +101,31 @@ impl Service {
         self.tell_partners(&users, PARTNERS_MAX).await?;
         let (shelf, broker) = (self.shelves.of(user).await?, self.broker.clone());
         let groups = super::blocking(move || latest_groups(&broker, &shelf)).await?;
-        let mut left = MEMBERS_MAX;
+        let (mut to_look, mut left) = (LOOKED_MAX, MEMBERS_MAX);
         for group in groups {
+            if left == 0 {
+                break;
+            }
             let id = &*group.dialog.id;
+            // Counted before they are read: one dialog may have more than all others together.
+            let Some(to_look_after) = to_look.checked_sub(self.member_count(id).await?) else { continue };
+            to_look = to_look_after;
             let mut watching = self.watching(id).await?;
             watching.truncate(left);
             if watching.is_empty() {
                 continue;
             }
             left -= watching.len();
-            // As it is now: meanwhile they may have left it, or be something else there.
-            let (kept, people) = tokio::try_join!(self.shelves.one(user, id), self.directory.people(&users))?;
-            if let (Some(kept), [person]) = (kept, &people[..]) {
-                self.tell_member(id, (&kept.member, person), &watching).await;
-            }
+            self.tell_member(id, user, &watching).await?;
         }
         Ok(())
+    }
+
+    async fn member_count(&self, dialog: &str) -> Result<u64, DirectoryError> {
+        match self.roster.known_count(dialog) {
+            Some(count) => Ok(count),
+            None => Ok(self.directory.member_counts(&[dialog]).await?.pop().map_or(0, |(_, count)| count)),
+        }
     }
 }
 

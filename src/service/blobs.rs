@@ -231,7 +231,7 @@ impl Service {
 
     async fn collect_blob(&self, id: &str) -> Result<(), ServiceError> {
         // Nobody stores the same file meanwhile.
-        let _turn = self.blobs.turn(id).await;
+        let _turn = self.blobs.turn(id).await?;
         if self.directory.unsettle_blob(id).await? {
             self.blobs.remove(id).await?;
             self.directory.remove_blob(id).await?;

@@ -18,6 +18,9 @@ use super::view::PersonView;
 use super::{Caller, Service, ServiceError};
 use crate::directory::{Contact, ContactState, Person, Sides, UserState};
 
+/// Contacts that are looked at again at once, before they are told.
+const AGAIN: usize = 200;
+
 /// Somebody one knows, in one way or another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ContactView {
@@ -96,9 +99,10 @@ impl Service {
     }
 
     pub(super) async fn contact_of(&self, me: &str, other: &str) -> Result<ContactView, ServiceError> {
-        let contact = self.directory.contact(me, other).await?.ok_or(ErrorCode::NotFound)?;
         let person = self.directory.people(&[other]).await?.pop().ok_or(ErrorCode::NotFound)?;
         let shown = self.shown(Within::Server, &[(other, me)]).await?;
+        // Last: this is told too, and must not come behind what is newer.
+        let contact = self.directory.contact(me, other).await?.ok_or(ErrorCode::NotFound)?;
         Ok(self.contact_view(me, &contact, &person, &shown))
     }
 
@@ -158,10 +162,16 @@ impl Service {
         let pairs: Vec<_> = contacts.iter().map(|(whose, contact)| (&*contact.other_id, &**whose)).collect();
         let (people, shown) = tokio::try_join!(self.directory.people(&ids), self.shown(Within::Server, &pairs))?;
         let people: HashMap<_, _> = people.iter().map(|person| (&*person.id, person)).collect();
-        for (whose, contact) in &contacts {
-            let Some(person) = people.get(&*contact.other_id) else { continue };
-            if !presence || shown.has(&contact.other_id, whose) {
-                self.tell(whose, contact_path(&contact.other_id), &self.contact_view(whose, contact, person, &shown));
+        for some in contacts.chunks(AGAIN) {
+            let pairs: Vec<_> = some.iter().map(|(whose, contact)| (&**whose, &*contact.other_id)).collect();
+            // What is not the same any more is told by whoever changed it.
+            let now = self.directory.contacts_between(&pairs).await?;
+            for (whose, contact) in some.iter().filter(|contact| now.contains(*contact)) {
+                let Some(person) = people.get(&*contact.other_id) else { continue };
+                if !presence || shown.has(&contact.other_id, whose) {
+                    let view = self.contact_view(whose, contact, person, &shown);
+                    self.tell(whose, contact_path(&contact.other_id), &view);
+                }
             }
         }
         Ok(())

@@ -21,6 +21,9 @@ pub(super) const WATCHING_MAX: usize = 64;
 /// Direct dialogs that are read, to find those whose other user watches.
 const PARTNERS_MAX: usize = 10_000;
 
+/// Memberships that are looked at again at once, before they are told.
+const AGAIN: usize = 200;
+
 /// What a change carries when too many would be told everything.
 #[derive(Debug, Serialize)]
 struct Moved<'a> {
@@ -88,9 +91,14 @@ impl Service {
         let mut kept = self.shelves.partners_of(users, PARTNERS_MAX).await?;
         kept.retain(|kept| self.broker.is_watching(&kept.member.user_id) && self.is_listed(kept));
         kept.truncate(looks_max);
-        let whose: Vec<_> = kept.iter().map(|kept| kept.member.user_id.clone()).collect();
-        for (user, view) in whose.iter().zip(self.views(kept).await?) {
-            self.tell(user, dialog_path(&view.id), &view);
+        let views = self.views(kept.clone()).await?;
+        for some in kept.iter().zip(&views).collect::<Vec<_>>().chunks(AGAIN) {
+            let members: Vec<_> = some.iter().map(|(kept, _)| (&*kept.member.user_id, &*kept.dialog.id)).collect();
+            // Whoever has put it away meanwhile, or keeps it otherwise, has been told that.
+            let now = self.directory.memberships(&members).await?;
+            for (kept, view) in some.iter().filter(|(kept, _)| now.contains(&kept.member)) {
+                self.tell(&kept.member.user_id, dialog_path(&view.id), view);
+            }
         }
         Ok(())
     }

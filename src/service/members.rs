@@ -17,7 +17,7 @@ use super::people::{Shown, Within};
 use super::view::PersonView;
 use super::{Caller, Service, ServiceError};
 use crate::broker::AccessChange;
-use crate::directory::{DialogKind, Member, MemberRole, Person, Standing};
+use crate::directory::{DialogKind, DirectoryError, Member, MemberRole, Person, Standing};
 
 /// A member, as the others see them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -271,15 +271,8 @@ impl Service {
         for &user in users {
             self.shelves.refresh(user, id).await;
             self.webhook_member(id, user, Some(role)).await;
-            let ids = [user];
-            let looks = tokio::try_join!(self.shelves.one(user, id), self.directory.people(&ids));
-            match looks.map(|(kept, people)| kept.zip(people.into_iter().next())) {
-                Ok(Some((kept, person))) => {
-                    self.tell_member(id, (&kept.member, &person), &watching).await;
-                }
-                // Gone again.
-                Ok(None) => {}
-                Err(error) => tracing::debug!(%error, dialog = id, "a member was not told"),
+            if let Err(error) = self.tell_member(id, user, &watching).await {
+                tracing::debug!(%error, dialog = id, "a member was not told");
             }
         }
         self.tell_members(id).await;
@@ -300,14 +293,20 @@ impl Service {
     }
 
     /// Tells those in a dialog who watch what a member is now.
-    pub(super) async fn tell_member(&self, id: &str, (member, person): (&Member, &Person), watching: &[Arc<str>]) {
-        let pairs: Vec<_> = watching.iter().map(|watcher| (&*person.id, &**watcher)).collect();
+    pub(super) async fn tell_member(&self, id: &str, user: &str, watching: &[Arc<str>]) -> Result<(), DirectoryError> {
+        let pairs: Vec<_> = watching.iter().map(|watcher| (user, &**watcher)).collect();
         // Without an answer nobody learns whether they are there.
         let shown = self.shown(Within::Dialog, &pairs).await.unwrap_or_default();
-        for watcher in watching {
-            let view = self.member_view(member, person, watcher, &shown);
-            self.tell(watcher, member_path(id, &person.id), &view);
+        // Last, so that nothing comes between this and telling it: they may have left, or be something else there.
+        let ids = [user];
+        let (kept, people) = tokio::try_join!(self.shelves.one(user, id), self.directory.people(&ids))?;
+        if let (Some(kept), [person]) = (kept, &people[..]) {
+            for watcher in watching {
+                let view = self.member_view(&kept.member, person, watcher, &shown);
+                self.tell(watcher, member_path(id, user), &view);
+            }
         }
+        Ok(())
     }
 
     /// Has the roster read a dialog's members again. The change is stored, so nothing may go wrong with telling it any

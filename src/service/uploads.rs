@@ -228,7 +228,7 @@ impl Service {
         let blob = Blob { id: hash, size_bytes: upload.size_bytes, kind: kind.to_owned(), created_ms: now_ms };
         {
             // Nobody deletes the same file meanwhile.
-            let _turn = self.blobs.turn(&blob.id).await;
+            let _turn = self.blobs.turn(&blob.id).await?;
             let is_here = self.directory.expect_blob(&blob).await? && self.blobs.has(&blob.id).await?;
             if !is_here {
                 self.blobs.store(&upload.id, &blob.id).await?;

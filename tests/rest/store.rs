@@ -28,8 +28,11 @@ const BUCKET: &str = "files";
 const PREFIX: &str = "of/tests";
 /// Every part but the last one has at least this many bytes.
 const PART_BYTES_MIN: usize = 5 << 20;
-/// How long a part takes to arrive: long enough that two which are sent together are there together.
+/// How long a part takes to arrive: long enough that one more than may be sent together would be seen.
 const PART_TAKES: Duration = Duration::from_millis(100);
+/// How long the first part waits for a second one to be there with it.
+const PART_WAITS: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How requests are answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -219,6 +222,13 @@ impl Store {
             state.parts_now += 1;
             state.parts_most = state.parts_most.max(state.parts_now);
         }
+        let together = async {
+            while self.parts_most() < 2 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // Whether it came is seen by the count.
+        let _ = tokio::time::timeout(PART_WAITS, together).await;
         tokio::time::sleep(PART_TAKES).await;
         let mut state = self.state();
         state.parts_now -= 1;

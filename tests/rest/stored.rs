@@ -42,7 +42,8 @@ async fn send_all(who: &Api, file: &[u8]) -> (String, Answer) {
 #[tokio::test]
 async fn a_long_file_goes_there_in_parts_and_comes_back_whole() {
     let store = Store::start().await;
-    let mut server = store.setup().start().await;
+    // Nothing is asked twice because a busy machine is slow.
+    let mut server = store.setup().set("blobs.answer_s", 10).start().await;
     let ann = Api::sign_up(&server, "ann").await;
     let file = noise(3 * PART + 1_234_567);
     let name = hash(&file);
@@ -218,7 +219,8 @@ async fn check_outage(store: &Store, server: &Server, mood: Mood, reason: &str, 
     assert_eq!(read(&ann, &kept).await, (200, picture(salt)));
     put(&ann, &picture(salt + 1)).await.ok();
     assert_eq!(store.unfinished(), 0, "{mood:?}");
-    assert_eq!(health(&ann).await, (StatusCode::OK, json!([])), "{mood:?}");
+    // What was asked in the old mood may be answered only now.
+    until("health tells that all is well", || async { health(&ann).await == (StatusCode::OK, json!([])) }).await;
 }
 
 #[tokio::test]
@@ -307,6 +309,17 @@ async fn many_files_do_not_queue_up_before_a_silent_store() {
         answer.refused(503, "unavailable");
     }
     // Two at a time and two seconds for each would be thirty.
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // The same file from many is stored by one after the other.
+    let began = std::time::Instant::now();
+    let all = (0..20).map(|n| {
+        let (who, file) = (if n % 2 == 0 { &ann } else { &bob }, picture(1));
+        async move { put(who, &file).await }
+    });
+    for answer in futures_util::future::join_all(all).await {
+        answer.refused(503, "unavailable");
+    }
+    // Two seconds for each would be forty.
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     store.feel(Mood::Well);
     put(&ann, &picture(1)).await.ok();
