@@ -1,5 +1,7 @@
 //! What programs outside are told of who comes into a dialog, leaves it, or has another role there.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use crate::api::Api;
@@ -9,9 +11,12 @@ use crate::receiver::{Receiver, Told};
 use crate::server::Server;
 use crate::webhooks::setup;
 
-/// Who became what, in the order in which it was told; of one dialog.
+/// Who became what, in the order in which it was told; of one dialog. What a killed server told it may tell again, under
+/// the same id.
 fn changes(told: &[Told], dialog: &str) -> Vec<(String, Value)> {
-    let data = told.iter().filter(|told| told.body["type"] == "member.changed").map(|told| &told.body["data"]);
+    let mut ids = HashSet::new();
+    let told = told.iter().filter(|told| ids.insert(&told.id));
+    let data = told.filter(|told| told.body["type"] == "member.changed").map(|told| &told.body["data"]);
     let of_dialog = data.filter(|data| data["dialog"] == dialog);
     of_dialog.map(|data| (data["user"].as_str().expect("a user").to_owned(), data["role"].clone())).collect()
 }
