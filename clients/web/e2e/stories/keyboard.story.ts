@@ -64,6 +64,8 @@ test("a conversation without a mouse", async ({ stage }) => {
   await keyboard.press("Enter");
   await expect(her.composer).toHaveValue("");
   await expect(her.messages.last().locator("[data-part=text]")).toHaveText("first line\nsecond line", { useInnerText: true });
+  // What is not stored yet cannot be said anew.
+  await expect(her.messages.last()).toHaveAttribute("data-ticks", /stored|delivered|read/);
 
   // The arrow up in an empty composer edits the last own message; Escape leaves it alone.
   await keyboard.press("ArrowUp");
