@@ -10,20 +10,23 @@ for (const module of vitest?.state.getTestModules() ?? []) {
   const tests = results.get(module.project.name) ?? [];
   results.set(module.project.name, [...tests, ...module.children.allTests()]);
 }
-const names = vitest?.projects.map(({ name }) => name) ?? [];
+const projects = vitest?.projects ?? [];
+const isLate = (test) => test.result().errors?.every(({ message }) => message.startsWith("Test timed out"));
 let missed = 0;
-for (const name of names) {
+for (const { name, config } of projects) {
   const tests = results.get(name) ?? [];
-  const failed = tests.filter((test) => test.result().state === "failed").map((test) => test.name);
+  const isWhole = name === "nothing is broken";
+  // Being late is no proof: a busy machine does that to right rules, too.
+  const counts = (test) => isWhole || config.env.SILENCE || !isLate(test);
+  const failed = tests.filter((test) => test.result().state === "failed" && counts(test)).map((test) => test.name);
   // A suite that did not even begin has found nothing.
   const hasRun = tests.some((test) => test.result().state === "passed");
-  const isWhole = name === "nothing is broken";
   const isRight = hasRun && failed.length > 0 !== isWhole;
   if (!isRight) missed++;
   const found = failed.length ? `found by "${failed[0]}"` : "nothing is found";
   console.log(`${isRight ? "" : "WRONG: "}${name}: ${found}`);
 }
 const wrong = missed ? `, ${missed} are wrong` : "";
-console.log(`${names.length - 1} broken rules${wrong}`);
+console.log(`${projects.length - 1} broken rules${wrong}`);
 await vitest?.close();
-process.exit(names.length > 1 && !missed ? 0 : 1);
+process.exit(projects.length > 1 && !missed ? 0 : 1);

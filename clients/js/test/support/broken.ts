@@ -8,6 +8,8 @@ export interface Broken {
   readonly wrong: string;
   /** The suite that finds it. */
   readonly test: "hostile" | "hostile_connections" | "hostile_advice";
+  /** What follows is that something never happens, or never ends: a test that is late has found it. */
+  readonly isSilence?: boolean;
 }
 
 /** The name under which the suites run with nothing broken. */
@@ -83,6 +85,7 @@ export const broken: readonly Broken[] = [
     right: "this.#busy.set(room, cancel);",
     wrong: "this.#busy.delete(room); item.state = 'rejected'; this.#pump(room); void cancel;",
     test: "hostile",
+    isSilence: true,
   },
   {
     name: "a wait of a century is believed",
@@ -125,6 +128,7 @@ export const broken: readonly Broken[] = [
     right: "const REFRESH_EVERY_MS = 5_000;",
     wrong: "const REFRESH_EVERY_MS = 0;",
     test: "hostile_advice",
+    isSilence: true,
   },
   {
     name: "a silent server is not found out",
