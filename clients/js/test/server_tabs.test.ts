@@ -55,4 +55,29 @@ describe.skipIf(!hasServer)("with a server", () => {
     expect(c.heard.map(({ offset }) => offset)).toEqual(Array.from({ length: 34 }, (_, i) => 448 + i));
     for (const konvert of [b.konvert, c.konvert, bob]) await konvert.close();
   }, 60_000);
+
+  test("a user is here as long as one of the tabs wants that, and no longer", async () => {
+    const browser = new Browser();
+    const token = server.token("anna");
+    const open = () => {
+      const tab = browser.tab();
+      return new Konvert(server.url, { token, transport: shareTabs({ key: "anna", locks: tab.locks, bus: tab.bus }) });
+    };
+    const bob = new Konvert(server.url, { token: server.token("bob") });
+    await bob.room("here").subscribe({ presence: true });
+    const isHere = () => bob.room("here").presence.members.has("anna");
+    const [a, b] = [open(), open()];
+    const heard: string[] = [];
+    a.room("here").on("message", ({ text }) => heard.push(text));
+    await a.room("here").subscribe();
+    await b.room("here").subscribe({ presence: true });
+    await until(isHere, "Anna is here");
+    b.room("here").unsubscribe();
+    await bob.room("here").publish("while she leaves");
+    await until(() => !isHere(), "Anna is here no more");
+    await bob.room("here").publish("afterwards");
+    await until(() => heard.length === 2, "her other tab goes on");
+    expect(heard).toEqual(["while she leaves", "afterwards"]);
+    for (const konvert of [a, b, bob]) await konvert.close();
+  }, 60_000);
 });
