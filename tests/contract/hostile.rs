@@ -198,8 +198,14 @@ async fn half_open_handshakes_are_bounded_in_time_and_count() {
     }
     assert!(refused >= 100, "only {refused} of 200 were refused at once or cut off without an answer");
     others_notice_nothing(&server, &mut witness).await;
-    let pending = crate::guarantees::metric(&server, "konvert_connections_pending").await.expect("a metric");
-    assert!(pending <= 1.0, "{pending} places were not given back");
+    // One is that by which we ask; of others the end may be on its way.
+    let pending = async || crate::guarantees::metric(&server, "konvert_connections_pending").await.expect("a metric");
+    let given_back = async {
+        while pending().await > 1.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(DEADLINE, given_back).await.is_ok(), "places were not given back");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
