@@ -16,7 +16,11 @@ function asking(...statuses: number[]) {
     if (status !== 200) throw new ApiError(status, {}, 0);
     return INFO;
   };
-  return { blobs: new Blobs({ get } as unknown as Api), asked };
+  const raw = async (_: string, path: string) => {
+    asked.push(path);
+    return new Response("abc");
+  };
+  return { blobs: new Blobs({ get, raw } as unknown as Api), asked };
 }
 
 it("asks again for a file that the server opens a moment after the message", async () => {
@@ -40,4 +44,12 @@ it("does not ask again where that is of no use", async () => {
   const { blobs, asked } = asking(403);
   await expect(blobs.info("hash")).rejects.toMatchObject({ status: 403 });
   expect(asked.length).toBe(1);
+});
+
+it("fetches a file once it is opened", async () => {
+  const { blobs, asked } = asking(404, 200);
+  const address = blobs.hold("hash");
+  await vi.advanceTimersByTimeAsync(250);
+  expect(await address).toMatch(/^blob:/);
+  expect(asked).toEqual(["/api/blobs/hash/info", "/api/blobs/hash/info", "/api/blobs/hash"]);
 });

@@ -92,6 +92,8 @@ export class Blobs {
   }
 
   async #fetch(blob: string): Promise<string> {
+    // Which waits until the server has opened it.
+    await this.info(blob);
     const response = await this.#api.raw("GET", `/api/blobs/${segment(blob)}`, {}, undefined);
     // In a page it is the browser's own.
     return URL.createObjectURL(await (response as unknown as Response).blob());
