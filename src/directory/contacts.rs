@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Directory;
+use super::followed::repeated;
 use super::sql::{DirectoryError, Row, Tx, assembled, places, sql};
 
 /// What somebody is to somebody else.
@@ -64,8 +65,9 @@ impl Contact {
     }
 }
 
-/// Pairs that are asked for at once.
+/// Pairs that are asked for at once, and the condition that a row is one of them.
 const PAIRS: usize = 200;
+const PAIR: &str = "user_id = ? AND other_id = ?";
 
 impl Directory {
     /// Up to `limit` contacts of somebody, of one state or of any, behind a user id.
@@ -121,8 +123,8 @@ impl Directory {
     pub async fn contacts_between(&self, pairs: &[(&str, &str)]) -> Result<HashSet<(String, Contact)>, DirectoryError> {
         let mut found = HashSet::new();
         for pairs in pairs.chunks(PAIRS) {
-            let text =
-                format!("SELECT user_id, other_id, state, since_ms FROM contacts WHERE {}", any_of(1, pairs.len()));
+            let any = repeated(PAIR, pairs.len());
+            let text = format!("SELECT user_id, other_id, state, since_ms FROM contacts WHERE {any}");
             let statement = assembled(text).bind_all(pairs.iter().flat_map(|(user, other)| [*user, *other]));
             for row in self.db.all(statement).await? {
                 found.insert((row.text("user_id")?, Contact::of(&row)?));
@@ -148,10 +150,10 @@ impl Directory {
     ) -> Result<HashSet<(String, String)>, DirectoryError> {
         let mut found = HashSet::new();
         for pairs in pairs.chunks(PAIRS) {
-            let any = any_of(2, pairs.len());
-            let text = format!("SELECT user_id, other_id FROM contacts WHERE state = $1 AND ({any})");
-            let statement = assembled(text).bind(state.name());
-            let statement = statement.bind_all(pairs.iter().flat_map(|(user, other)| [*user, *other]));
+            let (any, last) = (repeated(PAIR, pairs.len()), pairs.len() * 2 + 1);
+            let text = format!("SELECT user_id, other_id FROM contacts WHERE ({any}) AND state = ${last}");
+            let statement = assembled(text).bind_all(pairs.iter().flat_map(|(user, other)| [*user, *other]));
+            let statement = statement.bind(state.name());
             for row in self.db.all(statement).await? {
                 found.insert((row.text("user_id")?, row.text("other_id")?));
             }
@@ -207,10 +209,4 @@ async fn set_side(
         .bind(now_ms),
     };
     tx.run(statement).await.map(drop)
-}
-
-/// The condition that a row is one of these pairs, the first of which is bound from `$first` on.
-fn any_of(first: usize, pairs: usize) -> String {
-    let pair = |index: usize| format!("(user_id = ${} AND other_id = ${})", index * 2 + first, index * 2 + first + 1);
-    (0..pairs).map(pair).collect::<Vec<_>>().join(" OR ")
 }

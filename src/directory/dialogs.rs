@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Directory;
+use super::followed::repeated;
 use super::members::{Member, MemberRole};
 use super::people::like;
 use super::sql::{DirectoryError, Row, Tx, assembled, places, sql};
@@ -207,8 +208,7 @@ impl Directory {
         const PAIRS: usize = 200;
         let mut found = Vec::with_capacity(pairs.len());
         for pairs in pairs.chunks(PAIRS) {
-            let pair = |index: usize| format!("(user_id = ${} AND dialog_id = ${})", index * 2 + 1, index * 2 + 2);
-            let any = (0..pairs.len()).map(pair).collect::<Vec<_>>().join(" OR ");
+            let any = repeated("user_id = ? AND dialog_id = ?", pairs.len());
             let statement = assembled(format!("SELECT * FROM members WHERE {any}"));
             let statement = statement.bind_all(pairs.iter().flat_map(|(user, dialog)| [*user, *dialog]));
             for row in self.db.all(statement).await? {
