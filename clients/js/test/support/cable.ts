@@ -10,6 +10,7 @@ export class Cable {
   #isOut = false;
   #isDeaf = false;
   #bytesLeft = Number.POSITIVE_INFINITY;
+  #staysOut = false;
 
   private constructor(to: number) {
     this.#to = to;
@@ -47,9 +48,10 @@ export class Cable {
     for (const [, far] of this.#pairs) far.pause();
   }
 
-  /** Ends every connection when clients have said so many more bytes; once. */
-  cutAfter(bytes: number): void {
+  /** Ends every connection when clients have said so many more bytes; once. `staysOut` until it is mended. */
+  cutAfter(bytes: number, staysOut = false): void {
     this.#bytesLeft = bytes;
+    this.#staysOut = staysOut;
   }
 
   /** Whether what `cutAfter` asked for has happened. */
@@ -102,6 +104,7 @@ export class Cable {
   }
 
   #hangUp(): void {
+    this.#isOut = this.#staysOut;
     for (const [near, far] of this.#pairs) {
       near.resetAndDestroy();
       far.destroy();

@@ -1,6 +1,6 @@
 // The real server as a child process: on a free port, with data of its own, killed and restarted at will.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -32,6 +32,12 @@ export class Server {
   token(user: string, grant = "*=all", ttl = "1h"): string {
     const args = ["token", "--data", this.data, "--user", user, "--name", user, "--grant", grant, "--ttl", ttl];
     return execFileSync(BINARY, args, { encoding: "utf8" }).trim();
+  }
+
+  /** How much has been written of each upload that is not finished, bytes. */
+  staged(): number[] {
+    const directory = join(this.data, "blobs", "staging");
+    return readdirSync(directory).map((name) => statSync(join(directory, name)).size);
   }
 
   /** Ends it without a word, as a crash does. */
