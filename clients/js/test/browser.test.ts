@@ -166,7 +166,9 @@ describe.skipIf(!hasServer || !hasChromium)("with a server and a browser", () =>
   });
 
   test("two tabs share one connection, and both hear everything once; control: by themselves they have two", async () => {
-    const two = [await open(), await open()] as const;
+    const leader = await open();
+    await isAttached(leader);
+    const two = [leader, await open()] as const;
     await Promise.all(two.map(isAttached));
     expect(await connections()).toBe(1);
     await Promise.all(two.map((page, i) => write(page, ...Array.from({ length: 5 }, (_, k) => `${i}.${k}`))));

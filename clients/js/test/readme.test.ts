@@ -40,7 +40,7 @@ test("blocks compile, strictly", () => {
     .getPreEmitDiagnostics(program)
     .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, " ")}`);
   expect(wrong).toEqual([]);
-}, 60_000);
+});
 
 /** Runs a block with what its reader brings. */
 async function run(code: string, url: string, reader: Record<string, unknown>): Promise<void> {
@@ -58,23 +58,19 @@ async function run(code: string, url: string, reader: Record<string, unknown>): 
 
 describe.skipIf(!hasServer)("blocks run", () => {
   const runnable = blocks.filter(({ language, kind }) => language === "ts" && kind !== "browser" && kind !== "rest");
-  test.each(runnable)(
-    "$name",
-    async (block) => {
-      const server = await Server.start();
-      try {
-        const token = server.token("reader");
-        const ignore = () => {};
-        const quiet = { ...console, log: ignore, warn: ignore };
-        const reader = { ...{ save: ignore, note: ignore, clear: ignore, show: ignore, render: ignore }, console: quiet };
-        const more = { savedPosition: undefined, userId: "reader", directory: join(server.data, "reader"), getToken: async () => token };
-        await run(whole(block), server.url, { ...reader, ...more, fetch: async () => ({ text: async () => token }) });
-      } finally {
-        await server.remove();
-      }
-    },
-    30_000,
-  );
+  test.each(runnable)("$name", async (block) => {
+    const server = await Server.start();
+    try {
+      const token = server.token("reader");
+      const ignore = () => {};
+      const quiet = { ...console, log: ignore, warn: ignore };
+      const reader = { ...{ save: ignore, note: ignore, clear: ignore, show: ignore, render: ignore }, console: quiet };
+      const more = { savedPosition: undefined, userId: "reader", directory: join(server.data, "reader"), getToken: async () => token };
+      await run(whole(block), server.url, { ...reader, ...more, fetch: async () => ({ text: async () => token }) });
+    } finally {
+      await server.remove();
+    }
+  });
 });
 
 test.skipIf(!hasServer)("the block about REST runs", async () => {
@@ -108,7 +104,7 @@ test.skipIf(!hasServer)("the block about REST runs", async () => {
     await konvert.close();
     await server.remove();
   }
-}, 30_000);
+});
 
 test("the tables of reasons and errors are the code's", () => {
   const rows = [...readme.matchAll(/^\| (\d{4}) \| `(\w+)` \| (.*) \|$/gm)].map(([, code, name, then]) => ({
@@ -177,7 +173,7 @@ test("every public symbol is described", () => {
   }
   expect([...new Set(silent)]).toEqual([]);
   expect(seen).toBeGreaterThan(200);
-}, 60_000);
+});
 
 test("files are short and say what they own", () => {
   const files = ts.sys.readDirectory(

@@ -55,8 +55,10 @@ describe.skipIf(!hasServer || !hasChromium)("with a server and a browser", () =>
   test("an outbox that outlives the tab, and tabs that share", async () => {
     const code = `${block(({ kind }) => kind === "browser")}\nObject.assign(globalThis, { konvert });`;
     await show(code, async (open) => {
-      const [first, second] = [await open(), await open()];
-      for (const page of [first, second]) await page.evaluate(() => konvert.ready());
+      const first = await open();
+      await first.evaluate(() => konvert.ready());
+      const second = await open();
+      await second.evaluate(() => konvert.ready());
       expect(await first.evaluate(() => konvert.room("lobby").publish("from the first"))).toMatchObject({ position: { offset: 1 } });
       expect(await second.evaluate(() => konvert.room("lobby").publish("from the second"))).toMatchObject({ position: { offset: 2 } });
       expect(await second.evaluate(() => konvert.state)).toMatchObject({ name: "connected", user: "anna", transport: "tabs" });
@@ -83,7 +85,7 @@ createRoot(document.body.appendChild(document.createElement("div"))).render(<App
       await page.getByText("Older").click();
       await page.getByText("message 1", { exact: true }).waitFor();
       await expect.poll(texts).toEqual(messages(1));
-      expect(await page.getByText("Older").count()).toBe(0);
+      await expect.poll(() => page.getByText("Older").count()).toBe(0);
       lobby.type();
       await page.getByText("60 unread, boris").waitFor();
       await page.getByText("Hi", { exact: true }).click();

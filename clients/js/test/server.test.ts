@@ -82,7 +82,7 @@ describe.skipIf(!hasServer)("with a server", () => {
     expect(heard.resets).toEqual([]);
     expect(states).toContain("waiting");
     expect(alice.outbox).toEqual([]);
-  }, 60_000);
+  });
 
   test("a drain is followed by a quick return", async () => {
     const name = newRoom();
@@ -94,9 +94,9 @@ describe.skipIf(!hasServer)("with a server", () => {
     await server.kill("SIGTERM");
     await server.restart();
     await as("alice").room(name).publish("back");
-    await until(() => heard.messages.length === 1, "Bob is back", 30_000);
+    await until(() => heard.messages.length === 1, "Bob is back");
     expect(closings).toEqual([4000]);
-  }, 40_000);
+  });
 
   test("a long absence is caught up page by page", async () => {
     const name = newRoom();
@@ -126,7 +126,7 @@ describe.skipIf(!hasServer)("with a server", () => {
     expect([bob.room(name).unread, bob.room(name).readOffset]).toEqual([50, 650]);
     await bob.room(name).markRead();
     expect(bob.room(name).unread).toBe(0);
-  }, 60_000);
+  });
 
   test("what is trimmed is told once", async () => {
     const small = await Server.start({ KONVERT_JOURNAL__RETENTION__COUNT: "10" });
@@ -142,15 +142,15 @@ describe.skipIf(!hasServer)("with a server", () => {
       expect(position?.offset).toBe(1);
       room.unsubscribe();
       for (let i = 2; i <= 40; i++) await writer.room("r").publish(String(i));
-      await until(async () => ((await writer.room("r").page({ limit: 1 })).firstOffset ?? 1) > 20, "retention has done its work");
+      // All of it: what is let go later would be one more loss.
+      await until(async () => (await writer.room("r").page({ limit: 1 })).firstOffset === 31, "retention has done its work");
       await room.subscribe(position ? { since: position } : {});
-      const first = room.firstOffset;
-      expect(heard.resets).toEqual([{ reason: "trimmed", forget: false, lostFrom: 2, lostTo: first - 1 }]);
-      expect(heard.messages.slice(1).map(({ offset }) => offset)).toEqual(Array.from({ length: 41 - first }, (_, i) => first + i));
+      expect(heard.resets).toEqual([{ reason: "trimmed", forget: false, lostFrom: 2, lostTo: 30 }]);
+      expect(heard.messages.slice(1).map(({ offset }) => offset)).toEqual(Array.from({ length: 10 }, (_, i) => 31 + i));
     } finally {
       await small.remove();
     }
-  }, 60_000);
+  });
 
   test("a numbering from another server is void, and told so", async () => {
     const name = newRoom();
@@ -233,7 +233,7 @@ describe.skipIf(!hasServer)("with a server", () => {
     expect(asked.slice(0, 2)).toEqual(["connect", "refused"]);
     await until(() => asked.includes("expiring"), "the server says that the token ends");
     await konvert.room(newRoom()).publish("still here");
-  }, 30_000);
+  });
 
   test("REST with the same token, typed errors, and changes told live", async () => {
     const account = { login: "carol", name: "Carol", password: "correct horse battery staple 9" };

@@ -13,7 +13,7 @@ describe.skipIf(!hasServer)("with a server", () => {
       await Promise.all(open.map((konvert) => konvert.close()));
       await server.remove();
     }
-  }, 60_000);
+  });
 });
 
 async function session(server: Server, transport: "sse" | "poll", open: Konvert[]): Promise<void> {

@@ -54,7 +54,7 @@ describe.skipIf(!hasServer)("with a server", () => {
     expect(b.heard.map(({ offset }) => offset)).toEqual(Array.from({ length: 481 }, (_, i) => i + 1));
     expect(c.heard.map(({ offset }) => offset)).toEqual(Array.from({ length: 34 }, (_, i) => 448 + i));
     for (const konvert of [b.konvert, c.konvert, bob]) await konvert.close();
-  }, 60_000);
+  });
 
   test("a user is here as long as one of the tabs wants that, and no longer", async () => {
     const browser = new Browser();
@@ -79,5 +79,5 @@ describe.skipIf(!hasServer)("with a server", () => {
     await until(() => heard.length === 2, "her other tab goes on");
     expect(heard).toEqual(["while she leaves", "afterwards"]);
     for (const konvert of [a, b, bob]) await konvert.close();
-  }, 60_000);
+  });
 });

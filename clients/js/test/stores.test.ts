@@ -181,7 +181,7 @@ describe.skipIf(!hasServer)("with a server", () => {
     } finally {
       await server.remove();
     }
-  }, 60_000);
+  });
 });
 
 test("what is written before the first connection belongs to the user who is known", async () => {
