@@ -39,7 +39,8 @@ export default defineConfig({
     fs: { allow: ["..", "../../protocol"] },
     proxy: { "/api": { target: SERVER, ws: true } },
   },
-  test: { include: ["test/**/*.test.ts"] },
+  // What is late is not wrong: a machine that does something else beside is given its time.
+  test: { include: ["test/**/*.test.ts"], testTimeout: 60_000 },
 });
 
 /** Tells the service worker which files make up this build, and names the build after them. */

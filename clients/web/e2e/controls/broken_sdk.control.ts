@@ -42,7 +42,6 @@ const faults: Fault[] = [
 
 for (const fault of faults) {
   test(`found: ${fault.name}`, async ({ stage }) => {
-    test.setTimeout(120_000);
     const dist = await broken(fault);
     try {
       const told = await unluckyConversation(stage, dist);

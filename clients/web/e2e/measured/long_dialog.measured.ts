@@ -1,6 +1,7 @@
 // A dialog of 5 000 messages scrolls at 60 frames a second: measured where it is hardest, around its beginning, when all of
 // it comes to be here; the way there and back is run through. Measured against a page with nothing but text, in the same
 // browser a moment before and after: what the machine cannot do is not the app's.
+import { CROWDED } from "../support/api.ts";
 import { type Frames, scroll, told } from "../support/frames.ts";
 import { expect, test } from "../support/stage.ts";
 
@@ -17,7 +18,7 @@ const FAST = 30_000;
 const NEAR_OFFSET = 1_500;
 const BACK_PX = 48_000;
 
-test.use({ settings: { KONVERT_SERVICE__REQUESTS_PER_SECOND: "10000", KONVERT_SERVICE__REQUESTS_BURST: "10000" } });
+test.use({ settings: CROWDED });
 
 test("5 000 messages scroll at 60 frames a second", async ({ stage }) => {
   test.setTimeout(400_000);
@@ -72,12 +73,13 @@ test("5 000 messages scroll at 60 frames a second", async ({ stage }) => {
   await blank.evaluate(() => scrollTo(0, 0));
   const after = await measureBlank();
   const baseline = Math.min(before.inTime, after.inTime);
+  const medianMs = Math.max(17, before.medianMs, after.medianMs);
   for (const [name, frames] of Object.entries({ "empty page before": before, there, up, down, back, "empty page after": after })) {
     console.log(told(name, frames));
   }
   const isSmooth = (frames: Frames, name: string) => {
     expect(frames.inTime, `${name}: share of frames in time (empty page: ${baseline})`).toBeGreaterThanOrEqual(baseline - SLACK);
-    expect(frames.medianMs, `${name}: median`).toBeLessThanOrEqual(17);
+    expect(frames.medianMs, `${name}: median`).toBeLessThanOrEqual(medianMs);
     expect(frames.rowsMax, `${name}: rows in the page`).toBeLessThanOrEqual(ROWS_MAX);
     expect(frames.blank / frames.looks, `${name}: looks at an empty list`).toBeLessThanOrEqual(0.05);
   };

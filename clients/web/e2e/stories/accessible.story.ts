@@ -45,13 +45,13 @@ async function lively(stage: Stage, theme: "light" | "dark", isPhone: boolean): 
 for (const theme of ["light", "dark"] as const) {
   for (const isPhone of [false, true]) {
     test(`axe finds nothing serious: ${theme}, ${isPhone ? "phone" : "laptop"}`, async ({ stage }) => {
-      test.setTimeout(120_000);
       const { anna, dialog, group } = await lively(stage, theme, isPhone);
       const app: App = await anna.tab();
       const { page } = app;
       const told: string[] = [];
       const look = async (where: string) => {
-        await app.frame();
+        // Colours that fade are not yet what they will be.
+        await app.isStill();
         told.push(...(await faults(page)).map((fault) => `${where}: ${fault}`));
       };
       await expect(page.locator("[data-form=sign-in]")).toBeVisible();

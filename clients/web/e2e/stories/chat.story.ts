@@ -17,7 +17,7 @@ test("two people chat; receipts and unread follow", async ({ stage }) => {
     await expect(his.row(dialog)).toHaveAttribute("data-unread", String(i + 1));
     await expect(her.message(text)).toHaveAttribute("data-ticks", /^(stored|delivered)$/);
   }
-  expect((await boris.account.dialog(dialog)).unread).toBe(3);
+  await expect.poll(async () => (await boris.account.dialog(dialog)).unread).toBe(3);
 
   // He looks: nothing is unread any more, on his side, on the server and on hers.
   await his.openDialog(dialog);

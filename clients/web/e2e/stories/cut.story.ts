@@ -1,10 +1,10 @@
 // The network between a person and the server is cut, held, and broken in the middle of what is said.
+import { CROWDED } from "../support/api.ts";
 import { Chance } from "../support/chance.ts";
 import { expectAllIsWell } from "../support/judge.ts";
 import { expect, test } from "../support/stage.ts";
 
 test("the network is cut and restored, again and again, while both go on talking", async ({ stage }) => {
-  test.setTimeout(240_000);
   stage.expectOutages();
   const chance = new Chance();
   const anna = await stage.person("Anna");
@@ -36,7 +36,6 @@ test("the network is cut and restored, again and again, while both go on talking
 });
 
 test("a silent network is noticed, and what was said meanwhile arrives", async ({ stage }) => {
-  test.setTimeout(120_000);
   stage.expectOutages();
   const anna = await stage.person("Anna");
   const boris = await stage.person("Boris");
@@ -48,7 +47,7 @@ test("a silent network is noticed, and what was said meanwhile arrives", async (
   await her.say("hello?");
   await expect(her.message("hello?")).toHaveAttribute("data-ticks", "pending");
   // The page finds out by itself: nothing tells it.
-  await her.isOffline(60_000);
+  await her.isOffline(120_000);
   anna.network.cut();
   anna.network.restore();
   await her.isOnline();
@@ -76,17 +75,21 @@ test("the browser says that it is offline, and online again", async ({ stage }) 
   await expectAllIsWell(dialog, [{ account: anna.account, app: her, said: ["from the tunnel"] }]);
 });
 
-test("a long absence is caught up", async ({ stage }) => {
-  stage.expectOutages();
-  const anna = await stage.person("Anna");
-  const boris = await stage.account("Boris");
-  const dialog = await anna.account.dialogWith(boris);
-  for (let i = 1; i <= 20; i++) await boris.say(dialog, `before ${i}`);
-  const her = await anna.enterDialog(dialog);
-  await her.isSettled(anna.account, dialog);
-  anna.network.cut();
-  await her.isOffline();
-  for (let i = 1; i <= 350; i++) await boris.say(dialog, `meanwhile ${i}`);
-  anna.network.restore();
-  await expectAllIsWell(dialog, [{ account: anna.account, app: her, said: [] }]);
+test.describe("where many are let through", () => {
+  test.use({ settings: CROWDED });
+  test("a long absence is caught up", async ({ stage }) => {
+    stage.expectOutages();
+    const anna = await stage.person("Anna");
+    const boris = await stage.account("Boris");
+    const dialog = await anna.account.dialogWith(boris);
+    const many = (count: number, text: string) => Array.from({ length: count }, (_, i) => `${text} ${i + 1}`);
+    await boris.sayAll(dialog, many(20, "before"));
+    const her = await anna.enterDialog(dialog);
+    await her.isSettled(anna.account, dialog);
+    anna.network.cut();
+    await her.isOffline();
+    await boris.sayAll(dialog, many(350, "meanwhile"));
+    anna.network.restore();
+    await expectAllIsWell(dialog, [{ account: anna.account, app: her, said: [] }]);
+  });
 });

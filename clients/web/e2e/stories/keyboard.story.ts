@@ -35,6 +35,7 @@ test("a conversation without a mouse", async ({ stage }) => {
   await boris.account.say(dialog, "I am on top");
   const her = await anna.tab();
   const { keyboard } = her.page;
+  await expect(her.page.locator("[data-form=sign-in]")).toBeVisible();
 
   await tabTo(her, "[data-form=sign-in] input[name=login]");
   await keyboard.type(anna.account.login);

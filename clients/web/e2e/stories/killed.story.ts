@@ -5,7 +5,6 @@ import { expectAllIsWell } from "../support/judge.ts";
 import { expect, test } from "../support/stage.ts";
 
 test("the server is killed in the middle of a conversation, again and again", async ({ stage }) => {
-  test.setTimeout(240_000);
   stage.expectOutages();
   const chance = new Chance();
   const anna = await stage.person("Anna");

@@ -1,4 +1,5 @@
 // Installable, and opens without a network with the last state; what is said then is sent later.
+import type { Account } from "../support/api.ts";
 import type { App } from "../support/app.ts";
 import { expectAllIsWell } from "../support/judge.ts";
 import { expect, test } from "../support/stage.ts";
@@ -12,6 +13,7 @@ test("opens without a network, with the last state, and sends later", async ({ s
   const first = await anna.enterDialog(dialog);
   await first.isSettled(anna.account, dialog);
   await isInstalled(first);
+  await isRemembered(first, anna.account, dialog, 20);
   await first.page.close();
 
   anna.network.cut();
@@ -126,7 +128,7 @@ test("the app offers to be installed while the browser does, and lets the browse
   const told = () => her.page.evaluate(() => (window as unknown as { told: { isHeld: boolean; asked: number } }).told);
   await offer();
   await button.click();
-  expect(await told()).toEqual({ isHeld: true, asked: 1 });
+  await expect.poll(told).toEqual({ isHeld: true, asked: 1 });
   // An offer is good for one question.
   await expect(button).toHaveCount(0);
   await offer();
@@ -144,6 +146,7 @@ test("a conversation that was never opened here is not shown as empty without a 
   const her = await anna.enter();
   await expect(her.row(dialog)).toHaveAttribute("data-unread", "1");
   await isInstalled(her);
+  await isRemembered(her, anna.account, dialog, 0);
   anna.network.cut();
   await her.page.reload();
   await her.isOffline();
@@ -161,4 +164,28 @@ async function isInstalled({ page }: App): Promise<void> {
   await expect
     .poll(() => page.evaluate(async () => (await navigator.serviceWorker.getRegistration())?.active?.state), "a service worker")
     .toBe("activated");
+}
+
+/** The dialog and so many of its messages are written down, which they are a moment after they are shown. */
+async function isRemembered({ page }: App, { id }: Account, dialog: string, messages: number): Promise<void> {
+  const kept = () =>
+    page.evaluate(
+      async ([name, dialog]) => {
+        // To open it before it is made would be to make it.
+        if (!(await indexedDB.databases()).some((one) => one.name === name)) return -1;
+        const answerOf = <Value>(request: IDBRequest<Value>) =>
+          new Promise<Value>((resolve, reject) => {
+            request.onsuccess = () => resolve(request.result);
+            request.onerror = () => reject(request.error);
+          });
+        const db = await answerOf(indexedDB.open(name));
+        const values = db.transaction("values").objectStore("values");
+        const list = async (of: string) => ((await answerOf(values.get(of))) as { value: { id?: string }[] } | undefined)?.value ?? [];
+        const [dialogs, room] = await Promise.all([list("dialogs"), list(`room ${dialog}`)]);
+        db.close();
+        return dialogs.some(({ id }) => id === dialog) ? room.length : -1;
+      },
+      [`konvert.memory ${id}`, dialog] as const,
+    );
+  await expect.poll(kept, "messages that are remembered").toBeGreaterThanOrEqual(messages);
 }

@@ -8,7 +8,6 @@ const HOUR_S = 3600;
 test.use({ hasMovableClock: true });
 
 test("the token ends while the laptop sleeps", async ({ stage }) => {
-  test.setTimeout(120_000);
   stage.expectOutages();
   const anna = await stage.person("Anna");
   const boris = await stage.account("Boris");
@@ -36,7 +35,6 @@ test("the token ends while the laptop sleeps", async ({ stage }) => {
 });
 
 test("two tabs wake up at once, and neither is signed out", async ({ stage }) => {
-  test.setTimeout(120_000);
   stage.expectOutages();
   const anna = await stage.person("Anna");
   const boris = await stage.account("Boris");

@@ -2,11 +2,14 @@
 import { connect } from "node:net";
 import { expect, test } from "../support/stage.ts";
 
-const health = (url: string) =>
-  fetch(`${url}/api/health`, { signal: AbortSignal.timeout(1_000) }).then(
+/** What becomes of a request; `silence` after so long. */
+const health = (url: string, patienceMs = 60_000) =>
+  fetch(`${url}/api/health`, { signal: AbortSignal.timeout(patienceMs) }).then(
     ({ status }) => String(status),
     (error: Error) => (error.name === "TimeoutError" ? "silence" : "refused"),
   );
+/** How long nothing must be heard before it counts as silence, milliseconds. */
+const SILENCE_MS = 1_000;
 
 test("a network is cut, held, deaf and restored", async ({ stage }) => {
   const { network } = await stage.visitor();
@@ -17,13 +20,13 @@ test("a network is cut, held, deaf and restored", async ({ stage }) => {
   expect(await health(network.url)).toBe("200");
   network.hold();
   const late = fetch(`${network.url}/api/health`);
-  expect(await health(network.url)).toBe("silence");
+  expect(await health(network.url, SILENCE_MS)).toBe("silence");
   network.restore();
   expect((await late).status).toBe(200);
   network.deafen();
   const before = network.count("GET", "/api/health");
-  expect(await health(network.url)).toBe("silence");
-  expect(network.count("GET", "/api/health"), "what is sent arrives").toBe(before + 1);
+  expect(await health(network.url, SILENCE_MS)).toBe("silence");
+  await expect.poll(() => network.count("GET", "/api/health"), "what is sent arrives").toBe(before + 1);
   network.restore();
   expect(await health(network.url)).toBe("200");
 });

@@ -49,9 +49,8 @@ test("what one reads stays where it is while messages arrive below and older one
   await her.isSettled(anna.account, dialog);
   await her.log.hover();
   await her.page.mouse.wheel(0, -1500);
-  await her.frame();
   await expect.poll(() => her.isAtEnd(1)).toBe(false);
-  await her.frame();
+  await her.isAtRest();
   const middle = await her.messages.evaluateAll((rows) => {
     const seen = rows.filter((row) => row.getBoundingClientRect().top > innerHeight / 3);
     const row = seen[0] as HTMLElement;
@@ -59,7 +58,7 @@ test("what one reads stays where it is while messages arrive below and older one
   });
   for (let i = 1; i <= 10; i++) await boris.say(dialog, `below ${i}`);
   await expect(her.page.getByRole("button", { name: /10 new messages/ })).toBeVisible();
-  await her.frame();
+  await her.isAtRest();
   const row = her.page.locator(`[data-offset="${middle.offset}"]`);
   expect(Math.abs(((await row.boundingBox())?.y ?? 0) - middle.top)).toBeLessThanOrEqual(1);
   await her.page.getByRole("button", { name: /new messages?/ }).click();

@@ -11,7 +11,6 @@ const ways = [
 ] as const;
 for (const { name, webSockets, streams, transport } of ways) {
   test(`the conversation goes by ${name}`, async ({ stage }) => {
-    test.setTimeout(120_000);
     stage.expectOutages();
     stage.expected.push(/status of 403/);
     const anna = await stage.person("Anna");
@@ -42,7 +41,6 @@ for (const { name, webSockets, streams, transport } of ways) {
 }
 
 test("WebSockets are blocked in the middle of a conversation, then streams", async ({ stage }) => {
-  test.setTimeout(180_000);
   stage.expectOutages();
   stage.expected.push(/status of 403/);
   const anna = await stage.person("Anna");

@@ -34,7 +34,7 @@ test("two tabs of one person share a connection and show the same", async ({ sta
   await second.say("and now there is one");
   said.push("and now there is one");
   await expect(his.message("and now there is one")).toBeVisible();
-  expect(anna.network.webSocketCount).toBe(1);
+  await expect.poll(() => anna.network.webSocketCount).toBe(1);
   await expectAllIsWell(dialog, [
     { account: anna.account, app: second, said },
     { account: boris.account, app: his, said: ["I see one of you"] },

@@ -72,11 +72,11 @@ export class App {
     await expect(this.composer).toHaveValue("");
   }
 
-  async isOnline(withinMs = 45_000): Promise<void> {
+  async isOnline(withinMs = 60_000): Promise<void> {
     await expect(this.shell).toHaveAttribute("data-connection", "connected", { timeout: withinMs });
   }
 
-  async isOffline(withinMs = 20_000): Promise<void> {
+  async isOffline(withinMs = 30_000): Promise<void> {
     await expect(this.shell).not.toHaveAttribute("data-connection", "connected", { timeout: withinMs });
   }
 
@@ -120,24 +120,52 @@ export class App {
       for (const one of shown) if (one.offset !== undefined) found.set(one.offset, one);
     };
     const isAll = () => wanted.every(({ offset }) => found.has(offset ?? 0));
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 60_000;
     await this.page.bringToFront();
     await this.log.hover();
     await gather();
-    // To the beginning and back to the end, by the wheel, until there is nothing left to see.
-    for (const step of [-600, 600]) {
+    // To the beginning and back to the end, by the wheel, until there is nothing left to see. Before the message that
+    // stands there has been seen it is no end: the next page may be on its way.
+    for (const [step, end] of [
+      [-600, wanted[0]],
+      [600, wanted.at(-1)],
+    ] as const) {
       let stuck = 0;
       while (!isAll() && stuck < 10 && Date.now() < deadline) {
         const before = found.size;
         await this.page.mouse.wheel(0, step);
         await this.frame();
         await gather();
-        stuck = found.size === before && (await this.isAtEnd(step)) ? stuck + 1 : 0;
+        const isThere = found.has(end?.offset ?? 0) && (await this.isAtEnd(step));
+        stuck = found.size === before && isThere ? stuck + 1 : 0;
       }
     }
     const list = [...found.values()].sort((a, b) => (a.offset ?? 0) - (b.offset ?? 0));
     for (const fault of listFaults(list, wanted)) faults.add(fault);
     return [...faults];
+  }
+
+  /** Waits until the messages stay where they are, drawn ten times: a wheel that was turned goes on for a while. */
+  async isAtRest(): Promise<void> {
+    await this.log.evaluate(async (log) => {
+      const places = () => [...log.querySelectorAll("[data-offset]")].map((row) => row.getBoundingClientRect().top).join();
+      for (let before = "", same = 0; same < 10; ) {
+        await new Promise((drawn) => requestAnimationFrame(drawn));
+        const now = places();
+        same = now === before ? same + 1 : 0;
+        before = now;
+      }
+    });
+  }
+
+  /** Waits until nothing moves or fades any more. */
+  async isStill(): Promise<void> {
+    await this.page.evaluate(() =>
+      Promise.all(
+        document.getAnimations().map((one) => (one.effect?.getComputedTiming().endTime === Infinity ? null : one.finished.catch(() => {}))),
+      ),
+    );
+    await this.frame();
   }
 
   /** Waits until the browser has drawn twice. */

@@ -82,9 +82,10 @@ export class Network {
   /** WebSockets that are open at this moment. */
   webSocketCount = 0;
 
-  /** How many requests have passed whose path begins so. */
-  count(method: string, path: string): number {
-    return this.requests.filter((one) => one.method === method && one.path.startsWith(path)).length;
+  /** How many requests have passed whose path begins so; of those with this answer, where one is named. */
+  count(method: string, path: string, status?: number): number {
+    const isOne = (one: Passed) => one.method === method && one.path.startsWith(path) && (status ?? one.status) === one.status;
+    return this.requests.filter(isOne).length;
   }
 
   /** Ends every connection at once and refuses new ones. */
