@@ -10,7 +10,9 @@ const onRejection = (error: unknown) => uncaught.push(error);
 
 /** Sets the stage before each test and clears it afterwards. */
 export function staged(): void {
-  beforeEach(() => {
+  beforeEach(({ task, skip }) => {
+    // One test alone, where a rule is broken that this one guards: see `broken.ts`.
+    skip(!!process.env.ONLY && task.name !== process.env.ONLY);
     vi.useFakeTimers({ now: 1_795_230_000_000 });
     stage.server = new FakeServer();
     uncaught.length = 0;
