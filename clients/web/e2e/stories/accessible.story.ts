@@ -63,6 +63,15 @@ for (const theme of ["light", "dark"] as const) {
       await app.openDialog(dialog);
       await expect(app.message("An answer")).toBeVisible();
       await look("conversation");
+      // The least and the gravest of what one does with a message.
+      await app.message("An answer").focus();
+      await page.keyboard.press("Enter");
+      await expect(page.getByRole("menu")).toBeVisible();
+      await look("menu of a message");
+      await page.getByRole("menuitem", { name: "Delete" }).click();
+      await expect(page.getByText("Delete for everybody?")).toBeVisible();
+      await look("deleting a message");
+      await page.keyboard.press("Escape");
       await app.goto(`/d/${group}`);
       await expect(app.message("Who sails? 2")).toBeVisible();
       await look("group");

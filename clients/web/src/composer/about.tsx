@@ -11,7 +11,7 @@ export function About({ desk }: { readonly desk: Desk }) {
   if (!shown) return null;
   const stop = edit ? composer.stopEdit : composer.stopReply;
   return (
-    <div class="about">
+    <div class="about-message">
       <Icon name={edit ? "pen" : "reply"} size={18} />
       <p>
         <b dir="auto">{edit ? talk.editing : talk.replyTo(shown.isOwn ? you : shown.senderName || conversation.unknown)}</b>

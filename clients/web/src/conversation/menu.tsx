@@ -49,7 +49,14 @@ export function Menu({ log, menu }: { readonly log: OpenLog; readonly menu: Open
   ];
   return (
     <div class="menu-back">
-      <div class="menu" ref={box} role="menu" aria-label={talk.menu} tabIndex={-1} onKeyDown={(event) => keys(event, box.current, close)}>
+      <div
+        class="message-menu"
+        ref={box}
+        role="menu"
+        aria-label={talk.menu}
+        tabIndex={-1}
+        onKeyDown={(event) => keys(event, box.current, close)}
+      >
         {part.value === "emoji" && <Emoji onPick={react} />}
         {part.value === "remove" && (
           <div class="menu-sure">

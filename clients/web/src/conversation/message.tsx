@@ -47,7 +47,7 @@ export const Message = memo(function Message({ shown, isFirst, isLast, isRead, i
       data-deleted={shown.isDeleted || undefined}
     >
       {!isOwn && isFirst && <Face id={sender} name={senderName} />}
-      <div class="sheet">
+      <div class="message-line">
         <div class="paper" {...press.events}>
           {!isOwn && isFirst && (
             <p class="name" dir="auto">
@@ -67,7 +67,7 @@ export const Message = memo(function Message({ shown, isFirst, isLast, isRead, i
           {shown.state === "failed" && <Failed shown={shown} />}
         </div>
         {shown.state === "stored" && (
-          <button type="button" class="message-menu" tabIndex={-1} aria-label={talk.menu} title={talk.menu} onClick={press.open}>
+          <button type="button" class="message-more" tabIndex={-1} aria-label={talk.menu} title={talk.menu} onClick={press.open}>
             <Icon name="more" size={18} />
           </button>
         )}

@@ -61,7 +61,7 @@ export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
         </span>
         <span class="badges">
           {mentions > 0 && (
-            <span class="badge mention" role="img" aria-label={list.mentions(mentions)}>
+            <span class="badge" data-mention role="img" aria-label={list.mentions(mentions)}>
               @
             </span>
           )}
