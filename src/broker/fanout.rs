@@ -1,7 +1,9 @@
 //! From a commit to the shards: one lookup per message, one wake-up per shard and commit.
 //!
 //! Owns the live rooms and the shards' inboxes. Invariant: whoever acquired a room before asking the journal for its
-//! bounds gets every message after those bounds, because a commit becomes visible before it is fanned out.
+//! bounds gets every message after those bounds, because a commit becomes visible before it is fanned out. Nobody learns
+//! that a message is stored before it is in the inboxes of all shards that are to give it to somebody, so that what its
+//! sender says or does next comes behind it everywhere.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -160,6 +162,7 @@ impl CommitSink for Fanout {
     fn committed(&self, outcomes: Vec<Outcome>) {
         self.followers.committed(&outcomes);
         let mut batches: Vec<Vec<Delivery>> = self.inboxes.iter().map(|_| Vec::new()).collect();
+        let mut answers = Vec::new();
         for outcome in outcomes {
             if let (Some(room), Ok(Done::Stored { record, .. })) = (outcome.room, &outcome.result)
                 && let Some(room) = self.live.get(&room)
@@ -172,11 +175,7 @@ impl CommitSink for Fanout {
             }
             match batches.get_mut(usize::try_from(outcome.ticket.owner).unwrap_or(usize::MAX)) {
                 Some(batch) => batch.push(Delivery::Outcome(outcome)),
-                None => {
-                    let waiting = self.expected.lock().remove(&outcome.ticket.command);
-                    // A caller that stopped waiting wants no answer.
-                    let _ = waiting.map(|waiting| waiting.send(outcome));
-                }
+                None => answers.push(outcome),
             }
         }
         if crate::sabotage::is("reorder") {
@@ -184,10 +183,11 @@ impl CommitSink for Fanout {
                 batch.reverse();
             }
         }
-        for (inbox, batch) in self.inboxes.iter().zip(batches) {
-            if !batch.is_empty() {
-                inbox.put(batch);
-            }
+        Inbox::put_together(self.inboxes.iter().map(Arc::as_ref).zip(batches));
+        for outcome in answers {
+            let waiting = self.expected.lock().remove(&outcome.ticket.command);
+            // A caller that stopped waiting wants no answer.
+            let _ = waiting.map(|waiting| waiting.send(outcome));
         }
     }
 }

@@ -105,6 +105,20 @@ impl Inbox {
         }
     }
 
+    /// Fills several inboxes as one: what a shard does because of what it found in its own comes behind this in the others.
+    pub fn put_together<'a>(batches: impl IntoIterator<Item = (&'a Self, Vec<Delivery>)>) {
+        // All are locked until all are filled. Whoever else locks one locks no second one.
+        let filled = batches.into_iter().filter(|(_, batch)| !batch.is_empty()).map(|(inbox, batch)| {
+            let mut queue = inbox.queue.lock();
+            let was_empty = queue.deliveries.is_empty();
+            batch.into_iter().for_each(|delivery| queue.put(delivery));
+            (inbox, was_empty, queue)
+        });
+        let filled: Vec<_> = filled.collect();
+        let wakes: Vec<_> = filled.into_iter().filter_map(|(inbox, was_empty, _)| was_empty.then_some(inbox)).collect();
+        wakes.into_iter().for_each(|inbox| inbox.filled.notify_one());
+    }
+
     /// Queues an errand; one too many is declined.
     pub fn put_errand(&self, errand: Box<Errand>) {
         let mut queue = self.queue.lock();
@@ -206,6 +220,27 @@ mod tests {
             }),
             receiver,
         )
+    }
+
+    /// Whoever sees the first of two inboxes filled finds the second one filled as well.
+    #[test]
+    fn several_are_filled_as_one() {
+        const ROUNDS: usize = 20_000;
+        let inboxes = [Inbox::default(), Inbox::default()];
+        let count = |inbox: &Inbox| inbox.queue.lock().deliveries.len();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..ROUNDS {
+                    Inbox::put_together(inboxes.iter().map(|inbox| (inbox, vec![Delivery::Lost])));
+                }
+            });
+            let mut seen = 0;
+            while seen < ROUNDS {
+                seen = count(&inboxes[0]);
+                let other = count(&inboxes[1]);
+                assert!(other >= seen, "{seen} here, {other} there");
+            }
+        });
     }
 
     #[test]
