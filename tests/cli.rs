@@ -123,6 +123,10 @@ fn serve_needs_nothing_says_where_it_is_and_ends_well() {
     assert_eq!(code, Some(0), "{log}");
     assert!(!log.contains(secret.trim()), "{log}");
 
+    // Nobody else gets the port: this does not listen.
+    let place = tokio::net::TcpSocket::new_v4().unwrap();
+    place.set_reuseaddr(true).unwrap();
+    place.bind(format!("127.0.0.1:{port}").parse().unwrap()).unwrap();
     let down = refused(directory.path(), &["health", "--port", &port]);
     assert!(down.contains("is the server running"), "{down}");
 }

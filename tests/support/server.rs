@@ -1,4 +1,5 @@
-//! The real binary as a child process: started on a free port, killed without warning, started again on the same one.
+//! The real binary as a child process: started on a free port, killed without warning, started again on the same one, which
+//! nobody else gets meanwhile.
 
 #![allow(dead_code, reason = "each test that includes this uses its own part")]
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::TcpSocket;
 use tokio::process::{Child, ChildStdout, Command};
 
 /// A start that takes longer than this has failed.
@@ -70,7 +72,9 @@ impl Setup {
         if postgres::is_wanted() && !setup.environment.iter().any(|(name, _)| name == DIRECTORY_URL) {
             setup = setup.set("directory.url", postgres::fresh_database()).set("directory.connections_max", 8);
         }
-        Server { setup, child: None, port: 0, data, first_administrator: None }
+        let place = place();
+        let port = place.local_addr().expect("an address").port();
+        Server { setup, child: None, port, _place: place, data, first_administrator: None }
     }
 }
 
@@ -79,6 +83,8 @@ pub struct Server {
     setup: Setup,
     child: Option<Child>,
     port: u16,
+    /// Keeps the port while the server is down.
+    _place: TcpSocket,
     /// Deleted when the server is dropped.
     data: TempDir,
     /// By which somebody becomes the first administrator.
@@ -110,7 +116,9 @@ impl Server {
             .expect("the server starts");
         let lines = BufReader::new(child.stdout.take().expect("stdout is piped")).lines();
         let told = tokio::time::timeout(START, banner(lines)).await;
-        (self.port, self.first_administrator) = told.expect("the server tells its port in time");
+        let (port, first_administrator) = told.expect("the server tells its port in time");
+        assert_eq!(port, self.port);
+        self.first_administrator = first_administrator;
         self.child = Some(child);
     }
 
@@ -202,6 +210,15 @@ impl Server {
         let text = std::fs::read_to_string(self.data.path().join("secret")).expect("the server made its secret");
         base64::engine::general_purpose::STANDARD.decode(text.trim()).expect("the secret is base64")
     }
+}
+
+/// A free port that nobody gets, and at which nobody answers. A server that is told its number can listen there, because
+/// this does not.
+pub fn place() -> TcpSocket {
+    let place = TcpSocket::new_v4().expect("a socket");
+    place.set_reuseaddr(true).expect("it can be shared");
+    place.bind(([0, 0, 0, 0], 0).into()).expect("a free port");
+    place
 }
 
 /// Reads up to `listening on http://127.0.0.1:PORT`; the port, and the code of the first administrator if there is one.
