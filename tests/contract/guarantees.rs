@@ -363,7 +363,8 @@ pub async fn metric(server: &Server, name: &str) -> Result<f64, String> {
 
 /// 9. What goes beyond a limit gets its number; the rest of the matrix is in `hostile.rs`.
 async fn check_bad_input(setup: Setup) -> Verdict {
-    let setup = setup.set("gateway.rooms_per_connection", 3).set("gateway.publishes_per_second", 10);
+    // So few that no machine is slow enough to have forty of them stored.
+    let setup = setup.set("gateway.rooms_per_connection", 3).set("gateway.publishes_per_second", 1);
     let server = setup.set("gateway.commands_per_second", 500).start().await;
     let mut ann = User::connect(&server, "ann").await;
     for room in 0..3 {
@@ -385,6 +386,6 @@ async fn check_bad_input(setup: Setup) -> Verdict {
             other => return Err(format!("publish got {other:?}")),
         }
     }
-    demand!(limited > 0, "forty publishes at once were no problem at ten per second");
+    demand!(limited > 0, "forty publishes at once were no problem at one per second");
     Ok(())
 }

@@ -10,13 +10,14 @@ use konvert::auth::{Auth, AuthConfig, Claims, Grant, Seconds};
 use konvert_protocol::v1::server_frame::Body as Reply;
 use konvert_protocol::v1::{self, client_frame};
 use konvert_protocol::{Encoding, ErrorCode};
+use tokio::time::Instant;
 
 pub use crate::link::open_socket as open;
 use crate::link::{By, Link};
 use crate::server::Server;
 
-/// Whatever takes longer than this will not happen. Below the heartbeat, whose pings would end every wait.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+/// Whatever takes longer than this will not happen, however slow the machine is.
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Everything a user may do, in one word.
 pub const ALL: &str = "read publish signal presence create";
@@ -155,21 +156,23 @@ impl User {
 
     /// Waits for the reply to a command.
     pub async fn reply(&mut self, id: u32) -> Reply {
+        let end = Instant::now() + DEADLINE;
         loop {
             if let Some(place) = self.replies.iter().position(|frame| frame.id == id) {
                 return self.replies.remove(place).and_then(|frame| frame.body).expect("a reply has a body");
             }
-            self.receive().await.unwrap_or_else(|code| panic!("closed with {code} before the reply to {id}"));
+            self.receive(end).await.unwrap_or_else(|code| panic!("closed with {code} before the reply to {id}"));
         }
     }
 
     /// Waits for the next push.
     pub async fn push(&mut self) -> Reply {
+        let end = Instant::now() + DEADLINE;
         loop {
             if let Some(push) = self.pushes.pop_front() {
                 return push;
             }
-            self.receive().await.unwrap_or_else(|code| panic!("closed with {code} before the push"));
+            self.receive(end).await.unwrap_or_else(|code| panic!("closed with {code} before the push"));
         }
     }
 
@@ -190,15 +193,17 @@ impl User {
 
     /// Waits until the server closes; the close code, or 1006 when the socket just ended.
     pub async fn closed(&mut self) -> u16 {
+        let end = Instant::now() + DEADLINE;
         loop {
-            if let Err(code) = self.receive().await {
+            if let Err(code) = self.receive(end).await {
                 return code;
             }
         }
     }
 
-    async fn receive(&mut self) -> Result<(), u16> {
-        let frames = tokio::time::timeout(DEADLINE, self.link.receive()).await.expect("something arrives in time");
+    /// Takes what comes next. The end is that of the whole wait: heartbeats come, too, and are not waited for.
+    async fn receive(&mut self, end: Instant) -> Result<(), u16> {
+        let frames = tokio::time::timeout_at(end, self.link.receive()).await.expect("it arrives in time");
         for frame in frames? {
             match frame.id {
                 0 => self.pushes.push_back(frame.body.expect("a push has a body")),

@@ -50,7 +50,8 @@ impl Answer {
 impl Api {
     /// Somebody without a token.
     pub fn new(server: &Server) -> Self {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let client = reqwest::Client::builder().no_proxy().pool_idle_timeout(IDLE);
+        let client = client.build().expect("a client");
         Self {
             client,
             base: format!("http://{}", server.address()),
@@ -167,12 +168,16 @@ impl Api {
     }
 }
 
+/// Connections that were of no use for longer are not used again. The server ends them a little later, and may do so while
+/// a request is on its way.
+const IDLE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Of everybody in these tests; not one that anybody would guess.
 pub const PASSWORD: &str = "violet-anchor-47-harvest";
 
 /// Waits until something is so.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
-    const DEADLINE: std::time::Duration = std::time::Duration::from_secs(20);
+    const DEADLINE: std::time::Duration = std::time::Duration::from_secs(60);
     const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
     let end = tokio::time::Instant::now() + DEADLINE;
     while !is_so().await {

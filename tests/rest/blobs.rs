@@ -1,7 +1,5 @@
 //! Who may read stored files, how, and for how long they stay.
 
-use std::time::Duration;
-
 use konvert_protocol::{ErrorCode, v1};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -23,13 +21,7 @@ fn offset(sent: &Value) -> u64 {
 
 /// Waits until a file answers somebody like this.
 async fn wait_for(who: &Api, hash: &str, status: u16) {
-    for _ in 0..300 {
-        if read(who, hash).await.0 == status {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{hash} did not become {status}");
+    until(&format!("{hash} is {status}"), || async { read(who, hash).await.0 == status }).await;
 }
 
 #[tokio::test]
@@ -201,14 +193,14 @@ async fn what_nothing_names_goes_and_what_is_named_stays() {
     let server = Setup::default().set("blobs.unreferenced_s", 2).start().await;
     let (ann, bob) = (Api::sign_up(&server, "ann").await, Api::sign_up(&server, "bob").await);
     let dialog = group(&ann, "Pictures", &[&bob]).await;
-    let names = futures_util::future::join_all((0..4).map(|n| {
-        let ann = &ann;
-        async move { upload(ann, &picture(n)).await }
-    }));
-    let [loose, named, erased, face] = names.await.try_into().expect("four");
+    // Each is named as soon as it is there: what is not named for two seconds may be gone.
+    let named = upload(&ann, &picture(1)).await;
     send(&ann, &dialog, &[&named]).await.ok();
+    let erased = upload(&ann, &picture(2)).await;
     let gone = offset(&send(&ann, &dialog, &[&erased]).await.ok());
+    let face = upload(&ann, &picture(3)).await;
     ann.patch(&format!("/api/dialogs/{dialog}"), json!({"avatar": face})).await.ok();
+    let loose = upload(&ann, &picture(0)).await;
     wait_for(&ann, &loose, 404).await;
     ann.delete(&format!("/api/dialogs/{dialog}/messages/{gone}")).await.ok();
     wait_for(&ann, &erased, 404).await;

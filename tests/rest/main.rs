@@ -4,6 +4,7 @@
 
 mod accounts;
 mod administration;
+mod again;
 mod anything_json;
 mod api;
 mod audited;
@@ -28,7 +29,6 @@ mod matrix;
 mod memberships;
 mod openapi;
 mod pace;
-mod postgres;
 mod programs;
 mod raw;
 mod reach;

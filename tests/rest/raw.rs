@@ -1,5 +1,7 @@
 //! Requests byte by byte: what a client would set right before it sends it, and what ends before it is whole.
 
+use std::time::{Duration, Instant};
+
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -22,15 +24,26 @@ pub fn request(who: &Api, method: &str, target: &str, body: &str) -> String {
     format!("{}{kind}content-length: {}\r\n\r\n{body}", head(who, method, target), body.len())
 }
 
+/// A connection as old as this is ended by the server, which says so with the last answer.
+const LIFETIME: Duration = Duration::from_secs(60);
+
 /// One connection for as many requests as one likes.
 pub struct Connection {
+    address: String,
     socket: BufReader<TcpStream>,
+    since: Instant,
+    /// The server has said that this was the last answer.
+    is_over: bool,
 }
 
 impl Connection {
     pub async fn open(server: &Server) -> Self {
-        let socket = TcpStream::connect(server.address()).await.expect("the port is open");
-        Self { socket: BufReader::new(socket) }
+        Self::to(server.address()).await
+    }
+
+    async fn to(address: String) -> Self {
+        let socket = TcpStream::connect(&address).await.expect("the port is open");
+        Self { address, socket: BufReader::new(socket), since: Instant::now(), is_over: false }
     }
 
     pub async fn send(&mut self, bytes: &[u8]) {
@@ -40,6 +53,10 @@ impl Connection {
 
     /// The answer to what is sent; `None` when the connection was closed instead.
     pub async fn ask(&mut self, bytes: &[u8], has_body: bool) -> Option<Answer> {
+        // Of age; nothing else is a reason to end one.
+        if self.is_over && self.since.elapsed() >= LIFETIME {
+            *self = Self::to(self.address.clone()).await;
+        }
         self.send(bytes).await;
         timeout(DEADLINE, self.read(has_body)).await.expect("an answer or the end in time")
     }
@@ -69,6 +86,7 @@ impl Connection {
             (name.parse::<HeaderName>().expect("a name"), value.trim().parse::<HeaderValue>().expect("a value"))
         });
         let headers: HeaderMap = headers.collect();
+        self.is_over = headers.get("connection").is_some_and(|connection| connection == "close");
         let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
         let mut body = vec![0; length.filter(|_| has_body).unwrap_or_default()];
         self.socket.read_exact(&mut body).await.ok()?;

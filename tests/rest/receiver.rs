@@ -21,6 +21,8 @@ use crate::api::Api;
 /// Whatever takes longer than this will not happen.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+type Judge = Box<dyn Fn(&[Told], &Value) -> u16 + Send>;
+
 /// A delivery as it came, whatever was answered.
 #[derive(Debug, Clone)]
 pub struct Told {
@@ -37,6 +39,8 @@ struct State {
     told: Vec<Told>,
     /// What to answer next; 200 when empty.
     answers: VecDeque<u16>,
+    /// What to answer whatever is asked for above, by what came before and what comes now.
+    judge: Option<Judge>,
     secret: Option<Vec<u8>>,
     wrong: Vec<String>,
 }
@@ -113,6 +117,11 @@ impl Receiver {
         self.state.lock().expect("no panic").answers.extend(statuses);
     }
 
+    /// Answers from now on as this says, by what came before and what comes now.
+    pub fn answer_by(&self, judge: impl Fn(&[Told], &Value) -> u16 + Send + 'static) {
+        self.state.lock().expect("no panic").judge = Some(Box::new(judge));
+    }
+
     /// Answers well from now on.
     pub fn forget_answers(&self) {
         self.state.lock().expect("no panic").answers.clear();
@@ -153,8 +162,9 @@ impl Receiver {
         if right.as_deref() != Some(&*signature) {
             state.wrong.push(format!("{id}: {signature} is not {right:?}"));
         }
-        let status = state.answers.pop_front().unwrap_or(200);
-        let parsed = serde_json::from_str(&body).expect("the body is JSON");
+        let parsed: Value = serde_json::from_str(&body).expect("the body is JSON");
+        let judged = state.judge.as_ref().map(|judge| judge(&state.told, &parsed));
+        let status = judged.or_else(|| state.answers.pop_front()).unwrap_or(200);
         state.told.push(Told {
             id: id.clone(),
             body: parsed,

@@ -1,7 +1,5 @@
 //! What others hear of somebody's change: another name or picture, coming and going, the end of the account.
 
-use std::time::Duration;
-
 use konvert_protocol::Encoding;
 use konvert_protocol::v1;
 use konvert_protocol::v1::server_frame::Body as Push;
@@ -15,14 +13,11 @@ use crate::link::By;
 use crate::live::changed;
 use crate::programs::program;
 use crate::server::Server;
-use crate::user::{User, mint, publish};
+use crate::user::{DEADLINE, User, mint, publish};
 
-/// Whoever shows somebody hears of their change within this.
-const AT_ONCE: Duration = Duration::from_secs(3);
-
-/// Waits for the change of a resource that fits, no longer than a change may take.
+/// Waits for the change of a resource that fits. Nothing else would tell of it later.
 async fn at_once(user: &mut User, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
-    let told = tokio::time::timeout(AT_ONCE, changed(user, path, fits)).await;
+    let told = tokio::time::timeout(DEADLINE, changed(user, path, fits)).await;
     told.unwrap_or_else(|_| panic!("{path} is not told in time"))
 }
 

@@ -31,7 +31,7 @@ const PART_BYTES_MIN: usize = 5 << 20;
 /// How long a part takes to arrive: long enough that one more than may be sent together would be seen.
 const PART_TAKES: Duration = Duration::from_millis(100);
 /// How long the first part waits for a second one to be there with it.
-const PART_WAITS: Duration = Duration::from_secs(1);
+const PART_WAITS: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How requests are answered.

@@ -1,7 +1,7 @@
 //! Uploads from outside: resumed, broken off, killed, refused.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,8 +10,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::api::{Answer, Api};
+use crate::api::{Answer, Api, until};
 use crate::files::{add, arrived, begin, hash, location, number, picture, piece, put, read, tus, upload};
+use crate::forms::Database;
 use crate::server::{Server, Setup};
 
 /// Sends the beginning of a piece over a connection of its own, which is given back open.
@@ -29,13 +30,9 @@ async fn send_a_part(server: &Server, who: &Api, location: &str, all: usize, par
 
 /// Waits until at least this much of an upload is there.
 async fn wait_for(who: &Api, location: &str, least: u64) -> u64 {
-    for _ in 0..200 {
-        match arrived(who, location).await {
-            Some(there) if there >= least => return there,
-            _ => tokio::time::sleep(Duration::from_millis(50)).await,
-        }
-    }
-    panic!("less than {least} bytes arrived");
+    let there = || async { arrived(who, location).await.unwrap_or_default() };
+    until(&format!("{least} bytes arrive"), || async { there().await >= least }).await;
+    there().await
 }
 
 /// Adds the rest. What an earlier request still writes shows as a conflict; then it goes on from there.
@@ -241,19 +238,23 @@ async fn no_name_leads_out_of_the_store() {
 
 #[tokio::test]
 async fn what_is_not_finished_in_time_is_given_up() {
-    let server = Setup::default().set("blobs.upload_expires_s", 1).start().await;
+    // Looked through every second.
+    let server = Setup::default().set("blobs.upload_expires_s", 3_600).set("blobs.unreferenced_s", 2).start().await;
     let ann = Api::sign_up(&server, "ann").await;
-    let location = location(&begin(&ann, 10, &[]).await);
+    let before = SystemTime::now();
+    let begun = begin(&ann, 10, &[]).await;
+    let end = httpdate::parse_http_date(begun.headers["upload-expires"].to_str().expect("text")).expect("a date");
+    let held = end.duration_since(before).expect("it is later").as_secs();
+    assert!((3_598..=3_600 + before.elapsed().expect("time goes by").as_secs()).contains(&held), "{held} s");
+    let location = location(&begun);
     add(&ann, &location, 0, b"12345").await;
     let staging = server.data().join("blobs/staging");
     assert_eq!(count(&staging), 1);
-    for _ in 0..200 {
-        if count(&staging) == 0 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(count(&staging), 0);
+    // As if its hour were over.
+    let mut database = Database::open(&server.directory_url()).await;
+    database.run("UPDATE uploads SET expires_ms = 1").await.expect("the row is there");
+    database.close().await;
+    until("nothing of it is left", || async { count(&staging) == 0 }).await;
     add(&ann, &location, 5, b"67890").await.refused(404, "not_found");
 }
 

@@ -1,11 +1,11 @@
-//! Everything here once more, on PostgreSQL, and what happens while it is away.
-
-use std::time::Duration;
+//! Everything here once more, on PostgreSQL, and what happens while it is away. Early in the alphabet, because it takes
+//! longest and what begins last is waited for alone.
 
 use serde_json::json;
 
 use crate::api::{Api, PASSWORD, until};
 use crate::server::{Setup, postgres};
+use crate::user::DEADLINE;
 
 /// The tests of this program are run again by this one, with another directory under the servers.
 #[test]
@@ -44,6 +44,6 @@ async fn an_outage_is_told_and_passes() {
     until("it is ready again", || async { health().await.status == 200 }).await;
     let dialog = anna.post("/api/dialogs", json!({"kind": "group", "title": "x"})).await.ok();
     assert_eq!(dialog["title"], "x");
-    let again = tokio::time::timeout(Duration::from_secs(20), anna.post("/api/auth/sign-in", sign_in));
+    let again = tokio::time::timeout(DEADLINE, anna.post("/api/auth/sign-in", sign_in));
     again.await.expect("an answer").ok();
 }
