@@ -86,7 +86,7 @@ impl From<BrokerError> for v1::Error {
             E::UnknownRoom => new(ErrorCode::UnknownRoom),
             E::NotAllowed(permission) => v1::Error::because(
                 ErrorCode::NotAllowed,
-                format!("The token does not grant `{permission}` in this room."),
+                format!("This needs the right `{permission}` in this room, and you do not have it."),
             ),
             E::NotSubscribed => new(ErrorCode::NotSubscribed),
             E::Trimmed(bounds) => at(ErrorCode::Trimmed, &bounds),

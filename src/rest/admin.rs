@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Redirect, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -102,16 +102,25 @@ async fn audit(
     state.service.audit_entries(&caller, page).await.map(axum::Json)
 }
 
-/// How the first administrator comes to be: what the link that the server printed shows. Browsers get a form.
+/// How the first administrator comes to be: what the link that the server printed shows. Browsers get a form, or the chat
+/// app when there is an administrator.
 #[utoipa::path(get, path = "/api/auth/first-administrator", tag = "admin", responses(
-    (status = 200, content((String = "text/plain"), (String = "text/html")))))]
-async fn how_to_begin(headers: HeaderMap) -> impl IntoResponse {
+    (status = 200, content((String = "text/plain"), (String = "text/html"))), (status = 303),
+    (status = "4XX", body = Problem)))]
+async fn how_to_begin(
+    State(state): State<RestState>,
+    From(_address): From,
+    headers: HeaderMap,
+) -> Result<Response, ServiceError> {
     let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok()).unwrap_or_default();
-    let (kind, text) = match accepts.contains("text/html") {
-        true => ("text/html; charset=utf-8", include_str!("first/index.html")),
-        false => ("text/plain; charset=utf-8", HOW_TO_BEGIN),
+    let (kind, text) = match (accepts.contains("text/html"), state.service.has_administrator().await?) {
+        (true, true) => return Ok(Redirect::to("/").into_response()),
+        (true, false) => ("text/html; charset=utf-8", include_str!("first/index.html")),
+        (false, true) => ("text/plain; charset=utf-8", HAS_BEGUN),
+        (false, false) => ("text/plain; charset=utf-8", HOW_TO_BEGIN),
     };
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store"), (header::VARY, "accept")], text)
+    let head = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store"), (header::VARY, "accept")];
+    Ok((head, text).into_response())
 }
 
 /// What the form does.
@@ -124,6 +133,8 @@ const HOW_TO_BEGIN: &str = "You become the first administrator of this server by
          curl -H 'content-type: application/json' THIS_SERVER/api/auth/first-administrator \\\n  \
          -d '{\"code\": \"…\", \"login\": \"anna\", \"password\": \"…\", \"name\": \"Anna\"}'\n\n\
          The code holds until it is used or the server is started again.\n";
+
+const HAS_BEGUN: &str = "This server has its administrator: no code holds any more. Sign in at /api/auth/sign-in.\n";
 
 /// Makes the first administrator and signs them in.
 #[utoipa::path(post, path = "/api/auth/first-administrator", tag = "admin", request_body = FirstAdministrator,

@@ -29,7 +29,7 @@ const ALIASES: &[(&str, &str)] =
 
 const INTRODUCTION: &str = "Everything of Konvert that is not live. What is live goes over the socket at \
     `/api/websocket`, described in PROTOCOL.md; where no \
-    WebSocket gets through, by the requests under *live*.\n\n\
+    WebSocket gets through, by the requests under `live`.\n\n\
     Bodies are objects of JSON in UTF-8, names are snake_case, times are milliseconds since 1970. Send a token as \
     `Authorization: Bearer …`: people sign in at `/api/auth/sign-in`, programs use an API key.\n\n\
     What one may not know of answers as what does not exist. Every error is a problem document with a stable number.";

@@ -137,7 +137,8 @@ impl Service {
         attempt.forgive();
         if user.state != UserState::Active {
             self.audit(&user.id, Action::SignInFailed, &user.id, address, user.state.name()).await;
-            return Err(ErrorCode::Revoked.into());
+            let why = "This account is blocked. Ask whoever runs this server.";
+            return Err(ServiceError::because(ErrorCode::Revoked, why));
         }
         let id = user.id.clone();
         let signed_in = self.add_device(user, texts::agent(&credentials.agent), address).await?;

@@ -237,6 +237,14 @@ impl Service {
         Ok(Page::cut(entries, limit, list, |last| (last.at_ms, last.id.clone())))
     }
 
+    /// Whether somebody is an administrator.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    pub async fn has_administrator(&self) -> Result<bool, ServiceError> {
+        Ok(self.directory.has_administrator().await?)
+    }
+
     /// A code by which somebody becomes the first administrator, for as long as there is none. The one before it is of
     /// no more use.
     ///

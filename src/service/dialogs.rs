@@ -390,7 +390,7 @@ pub(super) fn user_id(id: &str) -> Result<&str, ServiceError> {
 }
 
 pub(super) fn no_such_user() -> ServiceError {
-    ServiceError::because(ErrorCode::NotFound, "One of these users does not exist.")
+    ServiceError::because(ErrorCode::NotFound, "One of these users does not exist, or is you.")
 }
 
 fn new_id() -> String {

@@ -173,7 +173,13 @@ impl Service {
     pub async fn publish(&self, caller: &Caller, id: &str, message: NewMessage) -> Result<Published, ServiceError> {
         let payload = match (message.text, message.payload) {
             (Some(_), Some(_)) => return Err(ServiceError::bad("Give `text` or `payload`, not both.")),
-            (Some(text), None) => Bytes::from(text),
+            (Some(text), None) => {
+                let is_new = message.relation.as_ref().is_none_or(|relation| relation.kind == MessageRelation::Reply);
+                if text.is_empty() && message.blobs.is_empty() && is_new {
+                    return Err(nothing_said());
+                }
+                Bytes::from(text)
+            }
             (None, Some(payload)) => {
                 let bytes = STANDARD.decode(payload);
                 bytes.map_err(|_| ServiceError::bad("`payload` is not base64."))?.into()
@@ -257,6 +263,10 @@ impl Service {
             }
             (None, Some(to)) => {
                 let me = &*caller.identity.user;
+                if message.text.is_empty() {
+                    // Before a dialog is made for it.
+                    return Err(nothing_said());
+                }
                 let person = self.directory.people(&[user_id(&to)?]).await?.pop();
                 let can = person.is_some_and(|person| person.state == UserState::Active) && to != me;
                 if !can {
@@ -336,4 +346,8 @@ fn relation_in(kind: MessageRelation) -> v1::RelationKind {
         MessageRelation::Reaction => v1::RelationKind::RelationReaction,
         MessageRelation::Append => v1::RelationKind::RelationAppend,
     }
+}
+
+fn nothing_said() -> ServiceError {
+    ServiceError::bad("`text` is empty. Say something, or name files in `blobs`.")
 }

@@ -71,6 +71,13 @@ async fn the_first_administrator_comes_by_a_code_that_works_once() {
     assert_eq!(server.terminate().await, Some(0));
     server.start_again().await;
     assert_eq!(server.first_administrator(), None, "there is one");
+    // The old link says so, and leads people to the chat app.
+    let anybody = Api::new(&server);
+    let link = format!("/api/auth/first-administrator?code={code}");
+    let told = anybody.request(reqwest::Method::GET, &link).send().await.expect("an answer");
+    assert!(told.text().await.expect("a body").contains("no code holds any more"));
+    let shown = anybody.request(reqwest::Method::GET, &link).header("accept", "text/html").send().await;
+    assert_eq!(shown.expect("an answer").url().path(), "/");
 }
 
 /// As a browser does it: the page, what the page names as far as the page's own policy lets it in, and the form.

@@ -129,6 +129,9 @@ async fn wrong_bodies_and_queries_change_nothing() {
     let private_path = format!("/api/dialogs/{private}");
     for (method, path, body, status, name) in [
         ("POST", "/api/dialogs", json!({}), 400, "bad_request"),
+        ("POST", &format!("{path}/messages"), json!({"text": ""}), 400, "bad_request"),
+        ("POST", "/api/chat/message", json!({"dialog_id": dialog, "text": ""}), 400, "bad_request"),
+        ("POST", "/api/chat/message", json!({"to": bob.user, "text": ""}), 400, "bad_request"),
         ("POST", "/api/dialogs", json!({"kind": "group"}), 400, "bad_request"),
         ("POST", "/api/dialogs", json!({"kind": "channel", "title": "x"}), 400, "bad_request"),
         ("POST", "/api/dialogs", json!({"kind": "group", "title": "x", "mode": "open"}), 400, "bad_request"),
