@@ -23,6 +23,36 @@ test("a sign-in that is ended on another device is out at once, and that one sta
   await laptop.isOnline();
 });
 
+test("a sign-in that is ended while the list of them is read anew is gone, and stays so", async ({ stage }) => {
+  stage.expectOutages();
+  const anna = await stage.person("Anna");
+  const laptop = await anna.enter();
+  await (await anotherDevice(anna, stage)).enter();
+  await laptop.goto("/settings");
+  const rows = laptop.page.locator("[data-session]");
+  const count = await seen(rows, 2);
+  // The list that is read when the network is back comes later than all that follows.
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  let asked = 0;
+  anna.network.onRequest = (method, path) => (method === "GET" && path === "/api/auth/sessions" && !asked++ ? held : undefined);
+  anna.network.cut();
+  await laptop.isOffline();
+  anna.network.restore();
+  await expect.poll(() => asked).toBe(1);
+  await rows
+    .getByRole("button", { name: /^Sign out on/ })
+    .first()
+    .click();
+  await expect(rows).toHaveCount(count - 1);
+  const passed = () => anna.network.count("GET", "/api/auth/sessions");
+  const before = passed();
+  answer();
+  await expect.poll(passed).toBe(before + 1);
+  await laptop.frame();
+  await expect(rows).toHaveCount(count - 1);
+});
+
 test("signing out everywhere ends every sign-in, this one too", async ({ stage }) => {
   stage.expectOutages();
   const anna = await stage.person("Anna");
@@ -92,6 +122,27 @@ test("a new name and picture show on all of one's screens", async ({ stage }) =>
   }
 });
 
+test("nobody saves without the picture that was chosen", async ({ stage }) => {
+  const anna = await stage.person("Anna");
+  const laptop = await anna.enter();
+  await laptop.goto("/settings");
+  const form = laptop.page.locator("[data-form=profile]");
+  const save = form.getByRole("button", { name: "Save" });
+  let go = () => {};
+  const held = new Promise<void>((resolve) => (go = resolve));
+  anna.network.onRequest = (method) => (method === "PATCH" ? held : undefined);
+  await form.locator("input[name=name]").fill("Anna K.");
+  await form.locator("input[name=avatar]").setInputFiles("public/icon-192.png");
+  await expect(save).toBeDisabled();
+  go();
+  await save.click();
+  await expect(form.getByText("Saved")).toBeVisible();
+  expect(await anna.account.ask<{ name: string; avatar: string | null }>("GET", "/api/auth/me")).toMatchObject({
+    name: "Anna K.",
+    avatar: expect.stringMatching(/^[0-9a-f]{64}$/),
+  });
+});
+
 test("the picture of a group is seen by its members, and is gone when it is taken away", async ({ stage }) => {
   const anna = await stage.person("Anna");
   const boris = await stage.person("Boris");
@@ -119,6 +170,12 @@ test("the picture of a group is seen by its members, and is gone when it is take
   await edit(() => page.getByRole("button", { name: "Remove picture" }).click());
   await expect(his.row(group).locator(".face img")).toHaveCount(0);
 });
+
+/** How many there are, when there are so many at least. */
+async function seen(rows: import("@playwright/test").Locator, least: number): Promise<number> {
+  await expect.poll(() => rows.count()).toBeGreaterThanOrEqual(least);
+  return rows.count();
+}
 
 /** A picture is there, and is one. */
 async function isDrawn(picture: import("@playwright/test").Locator): Promise<void> {

@@ -40,8 +40,8 @@ export class Network {
   streams: "open" | "refused" | "held" = "open";
   /** Changes the texts of the app's files on their way, as another version of the app would differ. */
   alter: ((path: string, body: string) => string) | null = null;
-  /** Told of each request as it comes in, before it goes on. */
-  onRequest: ((method: string, path: string) => void) | null = null;
+  /** Told of each request as it comes in, before it goes on; it goes on when what is given back is settled. */
+  onRequest: ((method: string, path: string) => unknown) | null = null;
   /** Every request over HTTP since the beginning, handshakes included. */
   readonly requests: Passed[] = [];
 
@@ -60,7 +60,7 @@ export class Network {
   private constructor(server: Server, dist: string | undefined) {
     this.#server = server;
     this.#dist = dist;
-    this.#inner = createServer((from, to) => this.#pass(from, to));
+    this.#inner = createServer((from, to) => void this.#pass(from, to));
     this.#inner.on("upgrade", (from, socket: Socket, head) => this.#upgrade(from, socket, head));
     this.#inner.keepAliveTimeout = 0;
     this.#outer = createTcpServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
@@ -148,9 +148,10 @@ export class Network {
     if (this.#isDeaf) far.pause();
   }
 
-  #pass(from: IncomingMessage, to: ServerResponse): void {
+  async #pass(from: IncomingMessage, to: ServerResponse): Promise<void> {
     const path = from.url ?? "/";
-    this.onRequest?.(from.method ?? "GET", path);
+    const until = this.onRequest?.(from.method ?? "GET", path);
+    if (until instanceof Promise) await until;
     const note = (status: number) => this.requests.push({ method: from.method ?? "GET", path, status });
     const isStream = from.method === "POST" && path.startsWith("/api/sse");
     if (isStream && this.streams === "refused") {

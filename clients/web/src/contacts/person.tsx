@@ -33,8 +33,8 @@ export function PersonRow({ person: given }: { readonly person: Person }) {
     act(async () => {
       const dialog = await chat.dialogs.openDirect(id);
       go(pathOf(dialog.id, true));
-    });
-  const run = (what: ContactAct) => act(() => chat.contacts.act(id, what));
+    }, "write");
+  const run = (what: ContactAct) => act(() => chat.contacts.act(id, what), what);
   const seen = online ? conversation.online : last_seen_ms ? conversation.lastSeen(times().seen(last_seen_ms, Date.now())) : "";
   // A friend is written to; the rest one does to a friend is in the menu.
   const isFirstShown = state !== "friend";

@@ -1,11 +1,11 @@
 // Choosing a picture for a person or a group: cut square and made small here, then stored.
 //
 // Invariant: what leaves the device is drawn anew from the picture's points: nothing else that lay in the file goes along.
-import { type Signal, useSignal } from "@preact/signals";
+import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { Face } from "../look/face";
-import { Problem, useAct } from "../shell/act";
+import { Problem, useAct, useNewest } from "../shell/act";
 import { useChat } from "../shell/here";
 import { words } from "../words";
 
@@ -16,27 +16,40 @@ interface AvatarFieldProps {
   readonly id: string;
   readonly name: string;
   readonly avatar: Signal<string | null>;
+  /** A picture was chosen and is not there yet: nobody saves without it. */
+  readonly isComing: Signal<boolean>;
   readonly mark?: ComponentChildren;
 }
 
-export function AvatarField({ id, name, avatar, mark }: AvatarFieldProps) {
+export function AvatarField({ id, name, avatar, isComing, mark }: AvatarFieldProps) {
   const chat = useChat();
   const { groups } = words();
   const file = useRef<HTMLInputElement>(null);
   const { act, isBusy, problem } = useAct();
   const isBad = useSignal(false);
-  const take = (chosen: File | undefined) =>
-    act(async () => {
-      isBad.value = false;
-      if (!chosen) return;
-      const picture = await squared(chosen).catch(() => null);
-      if (!picture) {
-        isBad.value = true;
-        return;
-      }
-      const { blob } = await chat.konvert.upload(picture, { name: "avatar", type: picture.type });
-      avatar.value = blob;
-    });
+  const newest = useNewest();
+  const choices = useRef(0);
+  useSignalEffect(() => {
+    isComing.value = isBusy.value;
+  });
+  const stored = async (chosen: File): Promise<string | null> => {
+    const picture = await squared(chosen).catch(() => null);
+    return picture && (await chat.konvert.upload(picture, { name: "avatar", type: picture.type })).blob;
+  };
+  const take = (chosen: File) =>
+    act(
+      () => {
+        isBad.value = false;
+        return newest(
+          () => stored(chosen),
+          (blob) => {
+            isBad.value = !blob;
+            if (blob) avatar.value = blob;
+          },
+        );
+      },
+      String(++choices.current),
+    );
   return (
     <div class="avatar-field">
       <Face id={id} name={name} avatar={avatar.value} mark={mark} />
@@ -65,7 +78,8 @@ export function AvatarField({ id, name, avatar, mark }: AvatarFieldProps) {
         aria-label={groups.picture}
         onChange={(event) => {
           const input = event.currentTarget;
-          void take(input.files?.[0]);
+          const chosen = input.files?.[0];
+          if (chosen) void take(chosen);
           // The same file may be chosen again.
           input.value = "";
         }}

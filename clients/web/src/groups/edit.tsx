@@ -14,6 +14,7 @@ export function EditGroup({ dialog, done }: { readonly dialog: Dialog; done(): v
   const title = useSignal(dialog.title);
   const about = useSignal(dialog.about);
   const avatar = useSignal<string | null>(dialog.avatar ?? null);
+  const isComing = useSignal(false);
   const { act, isBusy, problem } = useAct();
   const submit = async (event: Event) => {
     event.preventDefault();
@@ -24,7 +25,7 @@ export function EditGroup({ dialog, done }: { readonly dialog: Dialog; done(): v
   };
   return (
     <form class="form" data-form="group" onSubmit={submit}>
-      <AvatarField id={dialog.id} name={dialog.title} avatar={avatar} mark={<Icon name="people" size={32} />} />
+      <AvatarField id={dialog.id} name={dialog.title} avatar={avatar} isComing={isComing} mark={<Icon name="people" size={32} />} />
       <Field label={groups.title}>
         {(field) => (
           <input
@@ -55,7 +56,7 @@ export function EditGroup({ dialog, done }: { readonly dialog: Dialog; done(): v
       </Field>
       <Problem of={problem.value} />
       <p class="acts">
-        <button type="submit" class="primary" disabled={!title.value.trim()} aria-busy={isBusy.value}>
+        <button type="submit" class="primary" disabled={isComing.value || !title.value.trim()} aria-busy={isComing.value || isBusy.value}>
           {groups.save}
         </button>
         <button type="button" class="plain" onClick={done}>

@@ -6,7 +6,7 @@ import { useEffect } from "preact/hooks";
 import { Icon } from "../look/icons";
 import { isOpen } from "../model/groups";
 import type { Dialog, Invite } from "../model/resources";
-import { Field, Problem, useAct } from "../shell/act";
+import { Field, Problem, useAct, useNewest } from "../shell/act";
 import { useChat } from "../shell/here";
 import { times, words } from "../words";
 
@@ -22,10 +22,13 @@ export function Invites({ dialog: { id } }: { readonly dialog: Dialog }) {
   const hours = useSignal(7 * 24);
   const uses = useSignal(0);
   const { act, isBusy, problem } = useAct();
-  const read = async () => {
-    invites.value = await chat.groups.invites(id);
-  };
-  useEffect(() => void act(read), [id]);
+  const newest = useNewest();
+  const read = () =>
+    newest(
+      () => chat.groups.invites(id),
+      (list) => (invites.value = list),
+    );
+  useEffect(() => void act(read, `read ${id}`), [id]);
   const create = () =>
     act(async () => {
       const expires_ms = hours.value && Date.now() + hours.value * HOUR_MS;
@@ -37,7 +40,7 @@ export function Invites({ dialog: { id } }: { readonly dialog: Dialog }) {
     act(async () => {
       await chat.groups.revoke(id, invite);
       await read();
-    });
+    }, invite);
   const open = invites.value.filter((invite) => isOpen(invite, Date.now()));
   return (
     <section class="invites">

@@ -41,8 +41,8 @@ export function MemberList({ dialog: { id, role } }: { readonly dialog: Dialog }
             key={member.user.id}
             member={member}
             by={role}
-            appoint={(to) => act(() => chat.groups.appoint(id, member.user.id, to))}
-            remove={() => act(() => chat.groups.remove(id, member.user.id))}
+            appoint={(to) => act(() => chat.groups.appoint(id, member.user.id, to), member.user.id)}
+            remove={() => act(() => chat.groups.remove(id, member.user.id), member.user.id)}
           />
         ))}
       </ul>

@@ -13,6 +13,7 @@ export function Profile({ user }: { readonly user: Me }) {
   const about = useSignal(user.about);
   const email = useSignal(user.email ?? "");
   const avatar = useSignal(user.avatar);
+  const isComing = useSignal(false);
   const isSaved = useSignal(false);
   const { act, isBusy, problem } = useAct();
   const isSame =
@@ -32,7 +33,7 @@ export function Profile({ user }: { readonly user: Me }) {
   };
   return (
     <form class="card form" data-form="profile" aria-label={settings.profile} onSubmit={submit}>
-      <AvatarField id={user.id} name={name.value} avatar={avatar} />
+      <AvatarField id={user.id} name={name.value} avatar={avatar} isComing={isComing} />
       <p class="quiet">
         {words().door.login}: <b>{user.login}</b>
       </p>
@@ -80,7 +81,12 @@ export function Profile({ user }: { readonly user: Me }) {
       </Field>
       <Problem of={problem.value} />
       <p class="acts">
-        <button type="submit" class="primary" disabled={isSame || !name.value.trim()} aria-busy={isBusy.value}>
+        <button
+          type="submit"
+          class="primary"
+          disabled={isComing.value || isSame || !name.value.trim()}
+          aria-busy={isComing.value || isBusy.value}
+        >
           {settings.save}
         </button>
         <span class="said" role="status">

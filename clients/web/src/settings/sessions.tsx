@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { type SignInPlace, segment } from "../model/resources";
-import { Problem, Sure, useAct } from "../shell/act";
+import { Problem, Sure, useAct, useNewest } from "../shell/act";
 import { useChat } from "../shell/here";
 import { times, words } from "../words";
 
@@ -12,15 +12,18 @@ export function Sessions() {
   const places = useSignal<readonly SignInPlace[] | null>(null);
   const { act, problem } = useAct();
   const isConnected = chat.connection.state.value.name === "connected";
-  const read = async () => {
-    places.value = await chat.konvert.api.get<readonly SignInPlace[]>("/api/auth/sessions");
-  };
-  useEffect(() => void act(read), [isConnected]);
+  const newest = useNewest();
+  const read = () =>
+    newest(
+      () => chat.konvert.api.get<readonly SignInPlace[]>("/api/auth/sessions"),
+      (list) => (places.value = list),
+    );
+  useEffect(() => void act(read, `read ${isConnected}`), [isConnected]);
   const end = (id: string) =>
     act(async () => {
       await chat.konvert.api.delete(`/api/auth/sessions/${segment(id)}`);
       await read();
-    });
+    }, id);
   return (
     <section class="card form" aria-labelledby="sessions-title" aria-busy={!places.value}>
       <h2 id="sessions-title">{settings.sessions}</h2>

@@ -1,20 +1,22 @@
 // Small parts of forms: an act with its refusal, a question before what cannot be taken back, a labelled field.
 //
-// Invariant: an act that is under way is not begun twice, and whatever refuses it is said beside it.
-import { useSignal } from "@preact/signals";
+// Invariant: an act that is under way is not begun twice, another one is not lost for it, and whatever refuses one is
+// said beside it.
+import { useComputed, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+import { useId, useRef } from "preact/hooks";
 import { sayError, words } from "../words";
 import "./act.css";
 
 /** Something that may take time and may be refused. */
 export function useAct() {
   const problem = useSignal<unknown>(null);
-  const isBusy = useSignal(false);
-  /** Does it, unless something is under way; tells whether it was done. */
-  const act = async (work: () => unknown): Promise<boolean> => {
-    if (isBusy.peek()) return false;
-    isBusy.value = true;
+  const underWay = useSignal<readonly string[]>([]);
+  const isBusy = useComputed(() => underWay.value.length > 0);
+  /** Does it, unless the same is under way; tells whether it was done. `what` tells acts of one place from each other. */
+  const act = async (work: () => unknown, what = ""): Promise<boolean> => {
+    if (underWay.peek().includes(what)) return false;
+    underWay.value = [...underWay.peek(), what];
     problem.value = null;
     try {
       await work();
@@ -23,10 +25,20 @@ export function useAct() {
       problem.value = error;
       return false;
     } finally {
-      isBusy.value = false;
+      underWay.value = underWay.peek().filter((one) => one !== what);
     }
   };
   return { act, isBusy, problem };
+}
+
+/** Reads something again and again, where an answer that comes late must not replace a later question's. */
+export function useNewest() {
+  const round = useRef(0);
+  return async <Value,>(read: () => Promise<Value>, take: (value: Value) => void): Promise<void> => {
+    const own = ++round.current;
+    const value = await read();
+    if (own === round.current) take(value);
+  };
 }
 
 /** What went wrong, read aloud as it comes. */
