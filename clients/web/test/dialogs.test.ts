@@ -21,6 +21,14 @@ class Fake {
         this.asked.push({ path, archived: options?.query?.archived, answer, fail: () => reject(new Error("no")) }),
       ),
   } as unknown as Api;
+  readonly read: string[] = [];
+  room(name: string) {
+    return { markRead: async (offset: number) => void this.read.push(`${name} ${offset}`) };
+  }
+  /** A message of one's own was stored. */
+  stored(room: string, offset: number) {
+    this.listeners.get("outbox")?.({ room, state: "stored", published: { position: { epoch: 1n, offset } } } as never);
+  }
   on(name: string, listener: (value: never) => void) {
     this.listeners.set(name, listener);
   }
@@ -115,4 +123,21 @@ it("says so when nothing could be read", async () => {
   fake.asked.shift()?.fail();
   await new Promise((resolve) => setTimeout(resolve));
   expect(dialogs.state.value).toBe("failed");
+});
+
+it("one's own words are read by whoever had read all before, and by nobody else", async () => {
+  const at = (id: string, offset: number, unread: number) => dialog(id, { position: { epoch: 1, offset }, unread });
+  await load(at("read", 4, 0), at("unread", 4, 1));
+  // Several that waited for the network; the list tells of the first one meanwhile.
+  fake.stored("read", 5);
+  fake.changed("/api/dialogs/read", at("read", 5, 1));
+  fake.stored("read", 6);
+  fake.stored("read", 7);
+  fake.stored("unread", 5);
+  fake.stored("elsewhere", 5);
+  expect(fake.read).toEqual(["read 5", "read 6", "read 7"]);
+  // The list may have told of it before.
+  fake.changed("/api/dialogs/unread", at("unread", 9, 1));
+  fake.stored("unread", 9);
+  expect(fake.read.at(-1)).toBe("unread 9");
 });

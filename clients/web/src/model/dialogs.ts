@@ -15,12 +15,15 @@ export type ListState = "loading" | "ready" | "failed";
 
 export class Dialogs {
   readonly #api: Api;
+  readonly #konvert: Konvert;
   readonly #people: People;
   readonly #all = signal<ReadonlyMap<string, Dialog>>(new Map());
   readonly #state = signal<ListState>("loading");
   readonly #isFresh = signal(false);
   /** Told of while a list is being read; `null` when none is. */
   #told: Set<string> | null = null;
+  /** To where one's own words moved one's read markers. */
+  readonly #saidTo = new Map<string, number>();
 
   /** All of them, those put away too, in order. */
   readonly all: ReadonlySignal<readonly Dialog[]> = computed(() => [...this.#all.value.values()].sort(byPlace));
@@ -33,8 +36,10 @@ export class Dialogs {
 
   constructor(konvert: Konvert, people: People) {
     this.#api = konvert.api;
+    this.#konvert = konvert;
     this.#people = people;
     konvert.on("changed", ({ path, body }) => this.#changed(path, body));
+    konvert.on("outbox", ({ room, published }) => published && this.#said(room, published.position.offset));
     konvert.on("state", ({ name }) => {
       if (name === "connected") void this.load();
     });
@@ -124,6 +129,21 @@ export class Dialogs {
     void this.#ask(name);
     const known = this.#all.peek().get(name);
     if (known) this.#put([{ ...known, ...(body as Dialog) }]);
+  }
+
+  /** One's own words are no news to oneself, wherever one is by now: who had read all before them has read them. */
+  #said(id: string, offset: number): void {
+    const dialog = this.#all.peek().get(id);
+    if (!dialog) return;
+    const isCounted = dialog.position.offset >= offset;
+    const hadReadAll = dialog.unread <= Number(isCounted) || this.#saidTo.get(id) === offset - 1;
+    if (!hadReadAll) return;
+    this.#saidTo.set(id, offset);
+    // The next look at the dialog moves it, should this fail.
+    void this.#konvert
+      .room(id)
+      .markRead(offset)
+      .catch(() => {});
   }
 
   async #ask(id: string): Promise<void> {
