@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { SDK_ERRORS } from "../../js/src/core/errors";
 import { en } from "../src/words/en";
 import { counted } from "../src/words/plural";
 import { ru } from "../src/words/ru";
@@ -33,6 +34,34 @@ describe("words", () => {
     const { components } = JSON.parse(readFileSync("../../docs/openapi.json", "utf8"));
     const names: string[] = components.schemas.Problem.properties.advice.items.enum;
     expect(Object.keys(en.advice).sort()).toEqual([...names].sort());
+  });
+
+  it("has words for every error of the server and of the SDK", () => {
+    const [, table = ""] = /<!-- errors:[^>]*-->([\s\S]*?)<!-- end -->/.exec(readFileSync("../../PROTOCOL.md", "utf8")) ?? [];
+    const names = [...table.matchAll(/^\| \d+ \| `(\w+)` \|/gm)].map(([, name = ""]) => name);
+    // As many as there are lines with a number: a change of the table's form must not hide any.
+    expect(names).toHaveLength(table.match(/^\| \d/gm)?.length ?? 0);
+    expect(names.length).toBeGreaterThan(50);
+    for (const name of [...names, ...Object.keys(SDK_ERRORS)]) {
+      expect(en.errors, name).toHaveProperty(name);
+      expect(ru.errors[name as keyof typeof ru.errors], name).toMatch(/[а-я]/i);
+    }
+  });
+
+  it("has words for every reason why a connection is closed for good", () => {
+    const [, table = ""] = /<!-- closes:[^>]*-->([\s\S]*?)<!-- end -->/.exec(readFileSync("../../PROTOCOL.md", "utf8")) ?? [];
+    const names = [...table.matchAll(/^\| \d+ \| `(\w+)` \| stop \|/gm)].map(([, name = ""]) => name);
+    expect(names.length).toBeGreaterThan(3);
+    // Whoever was too slow to say hello comes again by itself.
+    for (const name of names.filter((name) => name !== "connect_timeout")) expect(en.connection.why, name).toHaveProperty(name);
+  });
+
+  it("has a name for every limit", () => {
+    const { components } = JSON.parse(readFileSync("../../docs/openapi.json", "utf8"));
+    for (const kind of components.schemas.LimitKind.enum) {
+      expect(en.settings.limit, kind).toHaveProperty(kind);
+      expect(ru.settings.limit, kind).toHaveProperty(kind);
+    }
   });
 
   it("declines Russian numbers", () => {

@@ -86,7 +86,7 @@ test("a deleted account is out, cannot come back, and its name is gone where it 
   await her.page.getByText("Delete account").click();
   await form.locator("input[name=password]").fill("something else");
   await form.getByRole("button", { name: "Delete it for good" }).click();
-  await expect(form.getByRole("alert").filter({ hasText: "Wrong login or password" })).toBeVisible();
+  await expect(form.getByRole("alert").filter({ hasText: "This password is wrong" })).toBeVisible();
   await form.locator("input[name=password]").fill(anna.account.password);
   await form.getByRole("button", { name: "Delete it for good" }).click();
   const door = her.page.locator("[data-form=sign-in]");

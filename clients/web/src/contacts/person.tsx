@@ -23,7 +23,7 @@ const ICONS: Readonly<Record<ContactAct, IconName>> = {
 
 export function PersonRow({ person: given }: { readonly person: Person }) {
   const chat = useChat();
-  const { contacts: say, conversation } = words();
+  const { contacts: say, conversation, refusals } = words();
   const { act, isBusy, problem } = useAct();
   const person = chat.people.known(given.id).value ?? given;
   const { id, name, about, online, last_seen_ms } = person;
@@ -47,7 +47,7 @@ export function PersonRow({ person: given }: { readonly person: Person }) {
         <span class="quiet" dir="auto">
           {about || seen}
         </span>
-        <Problem of={problem.value} />
+        <Problem of={problem.value} cases={{ not_possible: refusals.unblockFirst, not_allowed: refusals.notWith }} />
       </span>
       {state !== "blocked" && (
         <button type="button" class="quiet-button" aria-label={say.writeTo(name)} title={say.write} onClick={write}>

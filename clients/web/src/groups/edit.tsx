@@ -1,12 +1,12 @@
 // Changing what everybody sees of a group.
 import { useSignal } from "@preact/signals";
 import { Icon } from "../look/icons";
+import { aboutFault, BYTES_MAX, lineFault } from "../model/fields";
 import type { Dialog } from "../model/resources";
-import { Field, Problem, useAct } from "../shell/act";
+import { Field, Problem, useAct, useFaults } from "../shell/act";
 import { useChat } from "../shell/here";
 import { words } from "../words";
 import { AvatarField } from "./avatar";
-import { TITLE_MAX } from "./create";
 
 export function EditGroup({ dialog, done }: { readonly dialog: Dialog; done(): void }) {
   const chat = useChat();
@@ -16,41 +16,49 @@ export function EditGroup({ dialog, done }: { readonly dialog: Dialog; done(): v
   const avatar = useSignal<string | null>(dialog.avatar ?? null);
   const isComing = useSignal(false);
   const { act, isBusy, problem } = useAct();
-  const submit = async (event: Event) => {
+  const { faults, check, forget } = useFaults<"title" | "about">();
+  const submit = async (event: SubmitEvent) => {
     event.preventDefault();
+    const found = { title: lineFault(title.value, BYTES_MAX.title), about: aboutFault(about.value.trim()) };
+    if (!check(event.currentTarget as HTMLFormElement, found)) return;
     const isDone = await act(() =>
       chat.groups.change(dialog.id, { title: title.value.trim(), about: about.value.trim(), avatar: avatar.value ?? "" }),
     );
     if (isDone) done();
   };
   return (
-    <form class="form" data-form="group" onSubmit={submit}>
+    <form class="form" data-form="group" noValidate onSubmit={submit}>
       <AvatarField id={dialog.id} name={dialog.title} avatar={avatar} isComing={isComing} mark={<Icon name="people" size={32} />} />
-      <Field label={groups.title}>
+      <Field label={groups.title} fault={faults.title ?? null}>
         {(field) => (
           <input
             {...field}
             class="text-field"
             name="title"
             required
-            maxLength={TITLE_MAX}
+            maxLength={256}
             dir="auto"
             value={title.value}
-            onInput={(event) => (title.value = event.currentTarget.value)}
+            onInput={(event) => {
+              title.value = event.currentTarget.value;
+              forget("title");
+            }}
           />
         )}
       </Field>
-      <Field label={groups.about}>
+      <Field label={groups.about} fault={faults.about ?? null}>
         {(field) => (
           <textarea
             {...field}
             class="text-field"
             name="about"
             rows={3}
-            maxLength={500}
             dir="auto"
             value={about.value}
-            onInput={(event) => (about.value = event.currentTarget.value)}
+            onInput={(event) => {
+              about.value = event.currentTarget.value;
+              forget("about");
+            }}
           />
         )}
       </Field>

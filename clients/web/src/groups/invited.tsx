@@ -15,7 +15,7 @@ import "./groups.css";
 
 export function Invited({ secret }: { readonly secret: string }) {
   const chat = useChat();
-  const { invites: say, groups } = words();
+  const { invites: say, groups, refusals } = words();
   const target = useSignal<InviteTarget | null>(null);
   const refusal = useSignal<{ readonly error: unknown; readonly isFinal: boolean } | null>(null);
   const { act, isBusy, problem } = useAct();
@@ -57,7 +57,7 @@ export function Invited({ secret }: { readonly secret: string }) {
       <button type="button" class="primary" aria-busy={isBusy.value} onClick={join}>
         {member ? say.open : say.join}
       </button>
-      <Problem of={problem.value} />
+      <Problem of={problem.value} cases={{ not_possible: refusals.groupFull }} />
     </div>
   );
 }

@@ -13,7 +13,7 @@ import { Picker } from "./picker";
 
 export function MemberList({ dialog: { id, role } }: { readonly dialog: Dialog }) {
   const chat = useChat();
-  const { groups, retry } = words();
+  const { groups, retry, refusals } = words();
   const members = useMemo(() => new Members(id, chat.konvert, chat.people), [id, chat]);
   const isAdding = useSignal(false);
   const { act, problem } = useAct();
@@ -34,7 +34,7 @@ export function MemberList({ dialog: { id, role } }: { readonly dialog: Dialog }
         )}
       </header>
       {isAdding.value && <Adding id={id} members={members} done={() => (isAdding.value = false)} />}
-      <Problem of={problem.value} />
+      <Problem of={problem.value} cases={{ not_possible: refusals.lastOwner }} />
       <ul class="people-list" aria-busy={members.state.value === "loading"}>
         {list.map((member) => (
           <Row
@@ -121,7 +121,7 @@ function Row({ member: { user, role }, by, appoint, remove }: RowProps) {
 
 function Adding({ id, members, done }: { readonly id: string; readonly members: Members; done(): void }) {
   const chat = useChat();
-  const { groups, cancel } = words();
+  const { groups, cancel, refusals } = words();
   const chosen = useSignal<readonly Person[]>([]);
   const { act, isBusy, problem } = useAct();
   const add = () =>
@@ -136,7 +136,7 @@ function Adding({ id, members, done }: { readonly id: string; readonly members: 
   return (
     <div class="adding">
       <Picker chosen={chosen} without={(user) => members.list.peek().some((member) => member.user.id === user)} />
-      <Problem of={problem.value} />
+      <Problem of={problem.value} cases={{ not_possible: refusals.notAdded }} />
       <p class="acts">
         <button type="button" class="primary" disabled={!chosen.value.length} aria-busy={isBusy.value} onClick={add}>
           {groups.addAct}

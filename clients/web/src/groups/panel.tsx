@@ -27,7 +27,7 @@ export function Panel({ id, close }: { readonly id: string; close(): void }) {
 
 function Open({ dialog, close }: { readonly dialog: Dialog; close(): void }) {
   const chat = useChat();
-  const { groups, conversation } = words();
+  const { groups, conversation, refusals } = words();
   const isEdited = useSignal(false);
   const { id, role, about, avatar, member_count } = dialog;
   const title = titleOf(dialog);
@@ -63,7 +63,7 @@ function Open({ dialog, close }: { readonly dialog: Dialog; close(): void }) {
       <MemberList dialog={dialog} />
       {isAdmin(role) && <Invites dialog={dialog} />}
       <section class="way-out">
-        <Sure label={groups.leave} question={groups.leaveSure} do={out(chat.groups.leave)}>
+        <Sure label={groups.leave} question={groups.leaveSure} cases={{ not_possible: refusals.lastOwner }} do={out(chat.groups.leave)}>
           <Icon name="door" size={18} />
         </Sure>
         {role === "owner" && (

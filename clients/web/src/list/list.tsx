@@ -97,7 +97,7 @@ export function List() {
       <div class="rows" onKeyDown={walk} aria-busy={state === "loading"}>
         {problem.value !== null && (
           <p class="problem" role="alert">
-            {list.openFailed}. {sayError(problem.value)}
+            {list.openFailed}. {sayError(problem.value, { not_allowed: words().refusals.notWith })}
           </p>
         )}
         {state === "failed" && <Empty title={list.failed} action={{ label: words().retry, do: () => void chat.dialogs.load() }} />}

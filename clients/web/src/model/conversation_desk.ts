@@ -2,7 +2,7 @@
 //
 // Owns uploads from being chosen to being sent. Knows no DOM but `File`. Invariants: a file is uploaded once, and goes
 // on where it stopped when the connection breaks; nothing is sent before all of its files are there.
-import type { Konvert, KonvertError } from "@konvert/sdk";
+import { type Konvert, KonvertError } from "@konvert/sdk";
 import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { Shown } from "./shown";
 import { nameOf, type ShownFile } from "./shown_files";
@@ -115,6 +115,11 @@ export class Desk {
   /** Uploads a file, or goes on with it. */
   upload(attachment: Attachment): void {
     const { id, file, state } = attachment;
+    // No server keeps nothing.
+    if (!file.size) {
+      state.value = { at: "failed", error: new KonvertError({ code: 1008, name: "empty_file" }), isLasting: true };
+      return;
+    }
     const upload: Upload = { abort: new AbortController(), path: this.#uploads.get(id)?.path ?? "" };
     this.#uploads.set(id, upload);
     state.value = { at: "uploading", sentBytes: 0 };
@@ -136,7 +141,11 @@ export class Desk {
         if (upload.abort.signal.aborted) return;
         // An upload that the server has given up begins anew.
         if (error.name === "not_found") upload.path = "";
-        state.value = { at: "failed", error, isLasting: !error.temporary && error.name !== "not_found" };
+        state.value = {
+          at: "failed",
+          error,
+          isLasting: error.name === "quota_exceeded" || (!error.temporary && error.name !== "not_found"),
+        };
       },
     );
   }

@@ -132,7 +132,7 @@ export interface SignInPlace {
 }
 
 export interface UserLimit {
-  readonly kind: "messages" | "assistant_calls" | "storage_bytes" | "uploads";
+  readonly kind: "messages" | "assistant_calls" | "storage_bytes" | "uploads" | "dialogs";
   /** `null`: no limit. */
   readonly max: number | null;
   readonly used: number;

@@ -1,7 +1,7 @@
 // Who is here: signing up, in and out, entering as a guest, and hearing that another tab has done so.
 //
 // Owns the one sign-in of this browser. Invariant: `me` is what lies on the shelf, whichever tab has put it there.
-import { ApiError, type TokenNeed } from "@konvert/sdk";
+import { ApiError, KonvertError, type TokenNeed } from "@konvert/sdk";
 import { signal } from "@preact/signals";
 import { succession } from "./succession";
 import { type Me, SHELF_NAME, type SignedIn, Tokens } from "./tokens";
@@ -85,11 +85,14 @@ async function renew(refresh_token: string): Promise<SignedIn | null> {
 async function post<Answer>(what: string, body?: unknown, token?: string, signal: AbortSignal | null = null): Promise<Answer> {
   const headers = { ...(body ? { "content-type": "application/json" } : {}), ...(token ? { authorization: `Bearer ${token}` } : {}) };
   const sent = body ? { body: JSON.stringify(body) } : {};
-  const response = await fetch(`/api/auth/${what}`, { method: "POST", headers, signal, ...sent });
+  const response = await fetch(`/api/auth/${what}`, { method: "POST", headers, signal, ...sent }).catch((error) => {
+    throw new KonvertError({ code: 1009, name: "http", message: String(error), temporary: true });
+  });
   if (response.status === 204) return undefined as Answer;
   const answer: unknown = await response.json().catch(() => null);
   if (response.ok && answer) return answer as Answer;
-  throw new ApiError(response.status, (answer ?? {}) as Record<string, unknown>, 0);
+  const waitMs = (Number(response.headers.get("retry-after")) || 0) * 1_000;
+  throw new ApiError(response.status, (answer ?? {}) as Record<string, unknown>, waitMs);
 }
 
 /** "Firefox on Linux": what a person needs to know a device by. */

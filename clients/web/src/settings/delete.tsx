@@ -8,7 +8,7 @@ import { words } from "../words";
 
 export function Delete() {
   const chat = useChat();
-  const { settings, door } = words();
+  const { settings, door, refusals } = words();
   const { act, isBusy, problem } = useAct();
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
@@ -28,7 +28,7 @@ export function Delete() {
             <input {...field} class="text-field" type="password" name="password" required autocomplete="current-password" maxLength={256} />
           )}
         </Field>
-        <Problem of={problem.value} />
+        <Problem of={problem.value} cases={{ wrong_credentials: refusals.wrongPassword, not_possible: refusals.lastAdministrator }} />
         <p class="acts">
           <button type="submit" class="primary grave" aria-busy={isBusy.value}>
             {settings.deleteSure}

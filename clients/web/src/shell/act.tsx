@@ -5,7 +5,8 @@
 import { useComputed, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useId, useRef } from "preact/hooks";
-import { sayError, words } from "../words";
+import type { Fault } from "../model/fields";
+import { type Cases, sayError, sayFault, words } from "../words";
 import "./act.css";
 
 /** Something that may take time and may be refused. */
@@ -41,11 +42,17 @@ export function useNewest() {
   };
 }
 
+interface ProblemProps {
+  readonly of: unknown;
+  /** What it means here. */
+  readonly cases?: Cases;
+}
+
 /** What went wrong, read aloud as it comes. */
-export function Problem({ of }: { readonly of: unknown }) {
+export function Problem({ of, cases }: ProblemProps) {
   return (
     <p class="problem" role="alert" hidden={!of}>
-      {of ? sayError(of) : ""}
+      {of ? sayError(of, cases) : ""}
     </p>
   );
 }
@@ -56,11 +63,13 @@ interface SureProps {
   /** What the second button says; by default the same as the first. */
   readonly yes?: string;
   readonly children?: ComponentChildren;
+  /** What refusals mean here. */
+  readonly cases?: Cases;
   do(): unknown;
 }
 
 /** A button that asks before it does what cannot be taken back. */
-export function Sure({ label, question, yes = label, children, do: work }: SureProps) {
+export function Sure({ label, question, yes = label, children, cases, do: work }: SureProps) {
   const isAsked = useSignal(false);
   const { act, isBusy, problem } = useAct();
   if (!isAsked.value) {
@@ -82,7 +91,7 @@ export function Sure({ label, question, yes = label, children, do: work }: SureP
           {words().cancel}
         </button>
       </p>
-      <Problem of={problem.value} />
+      <Problem of={problem.value} {...(cases ? { cases } : {})} />
     </fieldset>
   );
 }
@@ -90,21 +99,44 @@ export function Sure({ label, question, yes = label, children, do: work }: SureP
 interface FieldProps {
   readonly label: string;
   readonly hint?: string;
-  readonly children: (field: { readonly id: string; readonly "aria-describedby": string | undefined }) => ComponentChildren;
+  /** What is wrong with what was typed, said in place of the hint. */
+  readonly fault?: Fault | null;
+  readonly children: (field: {
+    readonly id: string;
+    readonly "aria-describedby": string | undefined;
+    readonly "aria-invalid": boolean;
+  }) => ComponentChildren;
 }
 
 /** A label, what one fills in, a hint. */
-export function Field({ label, hint, children }: FieldProps) {
+export function Field({ label, hint, fault, children }: FieldProps) {
   const id = useId();
+  const said = fault ? sayFault(fault) : hint;
   return (
     <div class="form-field">
       <label for={id}>{label}</label>
-      {children({ id, "aria-describedby": hint ? `${id}-hint` : undefined })}
-      {hint && (
-        <p class="quiet" id={`${id}-hint`}>
-          {hint}
+      {children({ id, "aria-describedby": said ? `${id}-hint` : undefined, "aria-invalid": !!fault })}
+      {said && (
+        <p class={fault ? "problem" : "quiet"} id={`${id}-hint`} role={fault ? "alert" : undefined}>
+          {said}
         </p>
       )}
     </div>
   );
+}
+
+/** What is wrong with the fields of a form: looked for when it is sent, forgotten when the field is changed. */
+export function useFaults<Name extends string>() {
+  const faults = useSignal<Partial<Record<Name, Fault | null>>>({});
+  /** Whether it may be sent; otherwise one is taken to the first field with a fault. */
+  const check = (form: HTMLFormElement, found: Partial<Record<Name, Fault | null>>): boolean => {
+    faults.value = found;
+    const first = [...form.elements].find((field) => found[(field as HTMLInputElement).name as Name]);
+    (first as HTMLElement | undefined)?.focus();
+    return !first;
+  };
+  const forget = (name: Name) => {
+    if (faults.peek()[name]) faults.value = { ...faults.peek(), [name]: null };
+  };
+  return { faults: faults.value, check, forget };
 }

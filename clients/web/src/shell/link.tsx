@@ -32,11 +32,11 @@ export function Link() {
   );
 }
 
-/** In our words where we have some; a server that is newer than this app says it itself. */
-function whyClosed({ code, name, message, error }: Reason): string {
+/** In our words; of a reason that is newer than this app, the number is told. */
+function whyClosed({ code, name, error }: Reason): string {
   const { connection: say } = words();
   const known: Readonly<Record<string, string>> = say.why;
-  return known[name] ?? say.whyElse((error && sayError(error)) || message || name, code);
+  return known[name] ?? say.whyElse(error ? sayError(error) : words().errors.unknown, code);
 }
 
 function Countdown({ until }: { readonly until: number }) {

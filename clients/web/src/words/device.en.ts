@@ -44,6 +44,7 @@ export const device = {
       assistant_calls: "Assistant calls a day",
       storage_bytes: "Files stored",
       uploads: "Uploads a day",
+      dialogs: "Conversations started a day",
     },
     of: (used: string, max: string) => `${used} of ${max}`,
     unlimited: (used: string) => `${used}, without limit`,

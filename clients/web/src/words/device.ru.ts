@@ -45,6 +45,7 @@ export const device: Pick<Words, "settings" | "notices" | "offline"> = {
       assistant_calls: "Вопросов помощнику в день",
       storage_bytes: "Хранится файлов",
       uploads: "Загрузок в день",
+      dialogs: "Новых бесед в день",
     },
     of: (used, max) => `${used} из ${max}`,
     unlimited: (used) => `${used}, без ограничений`,

@@ -3,6 +3,7 @@
 // Invariant: what is said stands here and nowhere else; a phrase with something in it is a function of it.
 import { advice } from "./advice.en";
 import { device } from "./device.en";
+import { errors, faults, patience, refusals } from "./errors.en";
 import { people } from "./people.en";
 import { counted } from "./plural";
 
@@ -33,7 +34,7 @@ export const en = {
     name: "Your name",
     loginHint: "3 to 32 letters a–z, digits, . _ -",
     passwordHint: "At least 8 characters, not easy to guess",
-    nameHint: "As others will see you",
+    nameHint: "As others will see you; up to 64 letters",
     guestHint: "Guests meet in the lobby, an open room.",
     enter: "Come in",
     showPassword: "Show password",
@@ -192,31 +193,10 @@ export const en = {
   ...device,
   advice,
 
-  /** What an error means to a person, by the name of its number. */
-  errors: {
-    wrong_credentials: "Wrong login or password.",
-    login_taken: "Somebody has this login already.",
-    weak_password: "This password is too easy to guess.",
-    guests_not_allowed: "This server lets no guests in.",
-    bad_name: "This name is not possible here. Try another.",
-    not_allowed: "You may not do this.",
-    forbidden: "You may not do this.",
-    not_found: "It is not there any more.",
-    unknown_room: "It is not there any more.",
-    rate_limited: "Too fast. Wait a moment and try again.",
-    quota_exceeded: "That is all for today.",
-    overloaded: "The server is very busy. Try again in a moment.",
-    read_only: "The server cannot store anything now.",
-    payload_too_large: "This message is too long.",
-    invite_ended: "This invitation no longer works.",
-    body_too_large: "This file is too big for the server.",
-    type_not_allowed: "The server takes no files of this kind.",
-    upload_failed: "The upload failed.",
-    bad_relation: "The message that this is about is gone.",
-    outbox_full: "Too many messages wait to be sent.",
-    network: "No answer from the server.",
-    http: "No answer from the server.",
-  } satisfies Record<string, string>,
+  errors,
+  faults,
+  patience,
+  refusals,
 };
 
 /** English, in which every text may be another. */

@@ -4,6 +4,7 @@
 import { advice } from "./advice.ru";
 import { device } from "./device.ru";
 import type { Words } from "./en";
+import { errors, faults, patience, refusals } from "./errors.ru";
 import { people } from "./people.ru";
 import { counted } from "./plural";
 
@@ -34,7 +35,7 @@ export const ru: Words = {
     name: "Ваше имя",
     loginHint: "От 3 до 32 букв a–z, цифр и знаков . _ -",
     passwordHint: "Не короче 8 знаков, чтобы не угадать",
-    nameHint: "Таким вас увидят другие",
+    nameHint: "Так вас увидят другие; до 32 русских букв",
     guestHint: "Гости встречаются в открытой комнате.",
     enter: "Войти",
     showPassword: "Показать пароль",
@@ -209,28 +210,8 @@ export const ru: Words = {
   ...device,
   advice,
 
-  errors: {
-    wrong_credentials: "Неверный логин или пароль.",
-    login_taken: "Такой логин уже занят.",
-    weak_password: "Такой пароль слишком легко угадать.",
-    guests_not_allowed: "Этот сервер не пускает гостей.",
-    bad_name: "Такое имя здесь невозможно. Попробуйте другое.",
-    not_allowed: "Это вам нельзя.",
-    forbidden: "Это вам нельзя.",
-    not_found: "Этого больше нет.",
-    unknown_room: "Этого больше нет.",
-    rate_limited: "Слишком быстро. Подождите немного и повторите.",
-    quota_exceeded: "На сегодня всё.",
-    overloaded: "Сервер очень занят. Попробуйте чуть позже.",
-    read_only: "Сервер сейчас ничего не может сохранить.",
-    payload_too_large: "Сообщение слишком длинное.",
-    invite_ended: "Приглашение больше не действует.",
-    body_too_large: "Этот файл слишком велик для сервера.",
-    type_not_allowed: "Файлы такого рода сервер не принимает.",
-    upload_failed: "Загрузка не удалась.",
-    bad_relation: "Сообщения, о котором речь, больше нет.",
-    outbox_full: "Слишком много сообщений ждут отправки.",
-    network: "Сервер не отвечает.",
-    http: "Сервер не отвечает.",
-  },
+  errors,
+  faults,
+  patience,
+  refusals,
 };
