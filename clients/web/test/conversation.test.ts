@@ -71,10 +71,10 @@ describe("files for the next message", () => {
     desk.add([file("a"), file("b")]);
     asked[1]?.answer({ blob: "B" });
     await settled();
-    expect(desk.isReady.value).toBe(false);
+    expect(desk.hindrance.value).toBe("uploading");
     asked[0]?.answer({ blob: "A" });
     await settled();
-    expect(desk.isReady.value).toBe(true);
+    expect(desk.hindrance.value).toBe(null);
     expect(desk.take().map(({ blob, name }) => blob + name)).toEqual(["Aa", "Bb"]);
     expect(desk.files.value).toEqual([]);
   });
@@ -100,9 +100,9 @@ describe("files for the next message", () => {
     asked[0]?.fail({ name: "type_not_allowed", temporary: false });
     await settled();
     connected();
-    expect(asked.length).toBe(1);
+    expect([asked.length, desk.hindrance.value]).toEqual([1, "refused"]);
     if (attachment) desk.remove(attachment);
-    expect([desk.files.value, desk.isReady.value]).toEqual([[], true]);
+    expect([desk.files.value, desk.hindrance.value]).toEqual([[], null]);
   });
 
   it("are as many as a message takes, and end with it when they are left out", () => {

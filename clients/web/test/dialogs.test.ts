@@ -1,8 +1,8 @@
 import type { Api, ConnectionState, Konvert } from "@konvert/sdk";
 import { beforeEach, expect, it } from "vitest";
-import { Dialogs } from "../src/model/dialogs";
+import { Dialogs, saidLast, saidMs } from "../src/model/dialogs";
 import { People } from "../src/model/people";
-import type { Dialog } from "../src/model/resources";
+import type { Dialog, LastMessage } from "../src/model/resources";
 
 const dialog = (id: string, more: Partial<Dialog> = {}): Dialog => ({
   ...{ id, kind: "group", mode: "server_readable", title: id, about: "", created_ms: 0, role: "member", member_count: 2 },
@@ -140,4 +140,24 @@ it("one's own words are read by whoever had read all before, and by nobody else"
   fake.changed("/api/dialogs/unread", at("unread", 9, 1));
   fake.stored("unread", 9);
   expect(fake.read.at(-1)).toBe("unread 9");
+});
+
+it("tells what was said last, and when, whatever happened since", () => {
+  const said = (more: Partial<LastMessage>): LastMessage => ({
+    ...{ offset: 1, sender: "b", sender_name: "B", time_ms: 5, text: "", erased: false, kind: "message", blobs: [] },
+    ...more,
+  });
+  expect(saidMs(dialog("a", { activity_ms: 9, last_message: said({}) }))).toBe(5);
+  expect(saidMs(dialog("a", { activity_ms: 9 }))).toBe(9);
+  const kinds = [{ text: "x" }, { blobs: ["f"] }, { payload: "AAEC" }, { erased: true, text: "x" }, { text: " " }, {}];
+  expect(kinds.map((more) => saidLast(said(more)))).toEqual(["text", "file", "binary", "deleted", "nothing", "nothing"]);
+});
+
+it("knows what a dialog was that one is in no more", async () => {
+  await load(dialog("a"), dialog("b"));
+  fake.changed("/api/dialogs/a", null);
+  expect([dialogs.get("a"), dialogs.left("a")?.title]).toEqual([undefined, "a"]);
+  await load();
+  expect([dialogs.get("b"), dialogs.left("b")?.title]).toEqual([undefined, "b"]);
+  expect(dialogs.left("c")).toBe(undefined);
 });

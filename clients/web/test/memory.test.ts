@@ -27,6 +27,22 @@ it("remembers messages as they were, the newest ones", async () => {
   expect(back[0]?.message.position).toEqual({ epoch: 7, offset: 11 });
 });
 
+it("remembers how far others have read", async () => {
+  await new Memory(new Shelf("anna")).keepMarkers(
+    "r",
+    new Map([
+      ["boris", 7],
+      ["vera", 3],
+    ]),
+  );
+  expect([...(await new Memory(new Shelf("anna")).markers("r"))]).toEqual([
+    ["boris", 7],
+    ["vera", 3],
+  ]);
+  const strange = new Memory({ get: async () => [null, 7, ["x"]], put: async () => {}, names: async () => [], delete: async () => {} });
+  expect((await strange.markers("r")).size).toBe(0);
+});
+
 it("belongs to one user, and goes with them", async () => {
   const shelf = new Shelf("anna");
   await new Memory(shelf).keepList("dialogs", [{ id: "d" }]);
@@ -52,7 +68,7 @@ it("keeps so many rooms, those that were written last", async () => {
   });
   await memory.keepList("dialogs", []);
   for (let i = 0; i < 32; i++) await memory.keepRoom(`r${i}`, []);
-  expect(names).toEqual(["room r0", "room r1"]);
+  expect(names).toEqual(["room r0", "markers r0", "room r1", "markers r1"]);
   expect(values.has("dialogs")).toBe(true);
 });
 

@@ -84,3 +84,18 @@ test("nothing comes from somebody who is blocked, until that is taken back", asy
   await expect(his.message("not heard")).toBeVisible();
   await expect(her.message("not heard")).toHaveAttribute("data-ticks", /stored|delivered|read/);
 });
+
+test("on a phone the answers to a request stand beside each other", async ({ stage }) => {
+  const anna = await stage.account("Anna Preobrazhenskaya");
+  const boris = await stage.person("Boris", { isPhone: true, language: "ru" });
+  await anna.ask("POST", `/api/contacts/${boris.account.id}/request`);
+  const his = await boris.enter();
+  await his.goto("/contacts");
+  const request = his.page.locator(`[data-contacts=received] li[data-user="${anna.id}"]`);
+  await expect(request).toBeVisible();
+  const tops = await request.getByRole("button").evaluateAll((acts) => acts.map((act) => Math.round(act.getBoundingClientRect().top)));
+  expect(tops.length).toBe(4);
+  expect(Math.max(...tops) - Math.min(...tops)).toBeLessThan(3);
+  const name = await request.locator("b").evaluate((one) => one.scrollWidth <= one.clientWidth);
+  expect(name, "the whole name is read").toBe(true);
+});

@@ -90,3 +90,27 @@ test("an upload that is cut goes on where it stopped", async ({ stage }) => {
   const hash = (of: Buffer) => createHash("sha256").update(of).digest("hex");
   expect(hash(got)).toBe(hash(bytes));
 });
+
+test("a file that the server does not take is told of, and holds nothing back for longer than one wants", async ({ stage }) => {
+  stage.expected.push(NOT_OPEN_YET, /status of 4(00|13|15|22) /);
+  const anna = await stage.person("Anna");
+  const dialog = await anna.account.dialogWith(await stage.account("Boris"));
+  const her = await anna.enterDialog(dialog);
+  await her.files.setInputFiles([
+    { name: "evil.html", mimeType: "text/html", buffer: Buffer.from("<!doctype html><html><script>alert(1)</script></html>") },
+    { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("notes") },
+  ]);
+  const evil = her.page.locator(".attachment", { hasText: "evil.html" });
+  await expect(evil).toHaveAttribute("data-state", "failed");
+  await expect(her.page.locator(".attachment", { hasText: "notes.txt" })).toHaveAttribute("data-state", "done");
+  await expect(evil.getByRole("button", { name: /Try again/ })).toHaveCount(0);
+  await her.composer.fill("look at this");
+  await her.composer.press("Enter");
+  const told = her.page.getByText("Not sent: leave out the files that the server does not take");
+  await expect(told).toBeVisible();
+  await expect(her.composer).toHaveValue("look at this");
+  await evil.getByRole("button", { name: "Leave out evil.html" }).click();
+  await expect(told).toBeHidden();
+  await her.composer.press("Enter");
+  await expect(her.messages.last()).toContainText("notes.txt");
+});

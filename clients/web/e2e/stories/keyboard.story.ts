@@ -107,3 +107,56 @@ test("typing goes on where it stopped when another conversation is looked at", a
   await her.composer.press("Enter");
   await expectAllIsWell(one, [{ account: anna.account, app: her, said: ["half a thought"] }]);
 });
+
+test("the picker of reactions has the keys as soon as it is open", async ({ stage }) => {
+  const anna = await stage.person("Anna");
+  const boris = await stage.account("Boris");
+  const dialog = await anna.account.dialogWith(boris);
+  await boris.say(dialog, "What do you think?");
+  const her = await anna.enterDialog(dialog);
+  const { keyboard } = her.page;
+  await her.message("What do you think?").focus();
+  await keyboard.press("Enter");
+  await her.page.getByRole("menuitem", { name: "More reactions" }).press("Enter");
+  // It is loaded now for the first time.
+  const first = her.page.getByRole("group", { name: "Emoji" }).getByRole("menuitem").first();
+  await expect(first).toBeFocused();
+  await keyboard.press("Escape");
+  await expect(her.page.getByRole("menu")).toHaveCount(0);
+  await her.isOpen(dialog);
+  await expect(her.messages.last()).toBeFocused();
+});
+
+test("what is found is reached by keys, and the list is one stop of Tab", async ({ stage }) => {
+  const anna = await stage.person("Anna");
+  const dialogs: string[] = [];
+  for (const name of ["Boris", "Vera", "Gleb"]) dialogs.push(await anna.account.dialogWith(await stage.account(name)));
+  const [boris = "", vera = ""] = dialogs;
+  const her = await anna.enter();
+  const { keyboard } = her.page;
+  const search = her.page.locator("input[name=search]");
+  const link = (dialog: string) => her.row(dialog).getByRole("link");
+  await expect(her.row(vera)).toBeVisible();
+  const stops = () =>
+    her.page.locator("li[data-dialog]").evaluateAll((rows) => rows.map((row) => row.querySelectorAll("a:not([tabindex='-1'])").length));
+  expect((await stops()).reduce((sum, one) => sum + one, 0)).toBe(1);
+
+  await keyboard.press("Control+k");
+  await keyboard.type("Vera");
+  await expect(her.row(boris)).toBeHidden();
+  await keyboard.press("ArrowDown");
+  await expect(link(vera)).toBeFocused();
+  await keyboard.press("ArrowUp");
+  await expect(search).toBeFocused();
+  await keyboard.press("Enter");
+  await her.isOpen(vera);
+
+  // Out again: one stands where one went in.
+  await keyboard.press("Control+k");
+  await keyboard.press("Escape");
+  await her.composer.focus();
+  await keyboard.press("Escape");
+  await expect(her.composer).toBeHidden();
+  await expect(link(vera)).toBeFocused();
+  expect((await stops()).reduce((sum, one) => sum + one, 0)).toBe(1);
+});

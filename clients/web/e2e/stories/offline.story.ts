@@ -159,6 +159,28 @@ test("a conversation that was never opened here is not shown as empty without a 
   await expect(her.page.getByText("This conversation is not on this device yet")).toHaveCount(0);
 });
 
+test("what was read and what was answered is known without a network", async ({ stage }) => {
+  stage.expectOutages();
+  const anna = await stage.person("Anna");
+  const boris = await stage.account("Boris");
+  const dialog = await anna.account.dialogWith(boris);
+  const question = await boris.say(dialog, "Are you coming?");
+  const answer = await anna.account.say(dialog, "In a minute", { relation: { kind: "reply", offset: question } });
+  await boris.ask("PUT", `/api/dialogs/${dialog}/read`, { offset: answer });
+  const her = await anna.enterDialog(dialog);
+  await expect(her.message("In a minute")).toHaveAttribute("data-ticks", "read");
+  await isInstalled(her);
+  await isRemembered(her, anna.account, dialog, 2);
+  await expect.poll(() => keptUnder(her, anna.account, `markers ${dialog}`)).toEqual([[boris.id, answer]]);
+  anna.network.cut();
+  await her.page.reload();
+  await her.isOffline();
+  await her.isOpen(dialog);
+  const own = her.message("In a minute");
+  await expect(own).toHaveAttribute("data-ticks", "read");
+  await expect(own.getByRole("button", { name: /Are you coming/ })).toBeVisible();
+});
+
 /** A service worker has everything it needs to open the app without a network. */
 async function isInstalled({ page }: App): Promise<void> {
   await expect
@@ -167,25 +189,30 @@ async function isInstalled({ page }: App): Promise<void> {
 }
 
 /** The dialog and so many of its messages are written down, which they are a moment after they are shown. */
-async function isRemembered({ page }: App, { id }: Account, dialog: string, messages: number): Promise<void> {
-  const kept = () =>
-    page.evaluate(
-      async ([name, dialog]) => {
-        // To open it before it is made would be to make it.
-        if (!(await indexedDB.databases()).some((one) => one.name === name)) return -1;
-        const answerOf = <Value>(request: IDBRequest<Value>) =>
-          new Promise<Value>((resolve, reject) => {
-            request.onsuccess = () => resolve(request.result);
-            request.onerror = () => reject(request.error);
-          });
-        const db = await answerOf(indexedDB.open(name));
-        const values = db.transaction("values").objectStore("values");
-        const list = async (of: string) => ((await answerOf(values.get(of))) as { value: { id?: string }[] } | undefined)?.value ?? [];
-        const [dialogs, room] = await Promise.all([list("dialogs"), list(`room ${dialog}`)]);
-        db.close();
-        return dialogs.some(({ id }) => id === dialog) ? room.length : -1;
-      },
-      [`konvert.memory ${id}`, dialog] as const,
-    );
+async function isRemembered(app: App, account: Account, dialog: string, messages: number): Promise<void> {
+  const kept = async () => {
+    const dialogs = (await keptUnder(app, account, "dialogs")) as readonly { id?: string }[];
+    return dialogs.some(({ id }) => id === dialog) ? (await keptUnder(app, account, `room ${dialog}`)).length : -1;
+  };
   await expect.poll(kept, "messages that are remembered").toBeGreaterThanOrEqual(messages);
+}
+
+/** What is written down under a name. */
+function keptUnder({ page }: App, { id }: Account, name: string): Promise<readonly unknown[]> {
+  return page.evaluate(
+    async ([base, name]) => {
+      // To open it before it is made would be to make it.
+      if (!(await indexedDB.databases()).some((one) => one.name === base)) return [];
+      const answerOf = <Value>(request: IDBRequest<Value>) =>
+        new Promise<Value>((resolve, reject) => {
+          request.onsuccess = () => resolve(request.result);
+          request.onerror = () => reject(request.error);
+        });
+      const db = await answerOf(indexedDB.open(base));
+      const found = (await answerOf(db.transaction("values").objectStore("values").get(name))) as { value: unknown[] } | undefined;
+      db.close();
+      return found?.value ?? [];
+    },
+    [`konvert.memory ${id}`, name] as const,
+  );
 }

@@ -58,3 +58,16 @@ test("all of a sheet is reached in a short window", async ({ stage }) => {
   });
   expect(seen, "nothing covers it").toBe(true);
 });
+
+test("a refusal that comes in below what is seen is brought into sight", async ({ stage }) => {
+  stage.expected.push(/status of 4(00|03|09|22) /);
+  const anna = await stage.person("Anna", { size: { width: 1280, height: 600 } });
+  const group = await anna.account.group("The boat", [await stage.account("Boris"), await stage.account("Vera")]);
+  const her = await anna.enterDialog(group);
+  await her.page.getByRole("button", { name: "Members and settings" }).click();
+  const sheet = her.page.getByRole("dialog");
+  await sheet.getByRole("button", { name: "Leave group" }).click();
+  // Its only owner may not.
+  await sheet.getByRole("group", { name: "Leave group" }).getByRole("button", { name: "Leave group" }).click();
+  await expect(sheet.getByRole("group", { name: "Leave group" }).getByRole("alert")).toBeInViewport({ ratio: 1 });
+});

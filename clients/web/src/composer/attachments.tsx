@@ -1,9 +1,13 @@
 // The files that go with the next message: how far each has come, what went wrong, and the way to leave one out.
+import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { sizeOf } from "../conversation/files";
 import { Icon } from "../look/icons";
 import type { Attachment, Desk } from "../model/conversation_desk";
 import { sayError, words } from "../words";
+
+/** What is a picture to every browser, whatever else calls itself one. */
+const SEEN = /^image\/(png|jpeg|gif|webp|avif|bmp)$/;
 
 export function Attachments({ desk }: { readonly desk: Desk }) {
   return (
@@ -19,15 +23,22 @@ function One({ desk, attachment }: { readonly desk: Desk; readonly attachment: A
   const { composer } = words();
   const { file, name } = attachment;
   const state = attachment.state.value;
-  const url = useMemo(() => (file.type.startsWith("image/") ? URL.createObjectURL(file) : ""), [file]);
+  const isBroken = useSignal(false);
+  const url = useMemo(() => (SEEN.test(file.type) ? URL.createObjectURL(file) : ""), [file]);
   useEffect(() => () => URL.revokeObjectURL(url), [url]);
   const percent = state.at === "uploading" ? Math.floor((100 * state.sentBytes) / Math.max(1, file.size)) : 100;
   const problem = state.at === "failed" ? (state.isLasting ? sayError(state.error) : composer.interrupted) : "";
   const leave = composer.removeFile(name);
   return (
     <li class="attachment" data-state={state.at}>
-      {url ? (
-        <img src={url} alt="" onError={(event) => event.currentTarget.remove()} />
+      {url && !isBroken.value ? (
+        <img
+          src={url}
+          alt=""
+          onError={() => {
+            isBroken.value = true;
+          }}
+        />
       ) : (
         <span class="attachment-icon">
           <Icon name="file" />
@@ -49,7 +60,7 @@ function One({ desk, attachment }: { readonly desk: Desk; readonly attachment: A
           hidden={state.at !== "uploading"}
         />
       </span>
-      {state.at === "failed" && (
+      {state.at === "failed" && !state.isLasting && (
         <button
           type="button"
           class="quiet-button"

@@ -39,8 +39,13 @@ export function Composer({ conversation, isReadOnly }: ComposerProps) {
   // What cannot become too long is not measured at every key.
   const max = chat.konvert.limits.payloadBytes;
   const over = text.value.length * 3 + files.length * 700 > max ? encoder.encode(joinFiles(text.value.trim(), files)).length - max : 0;
-  const isWaiting = files.length > 0 && !editing && !desk.isReady.value;
-  const isReady = over <= 0 && !isWaiting && !!(text.value.trim() || (files.length && !editing));
+  const hindrance = editing ? null : desk.hindrance.value;
+  const isReady = over <= 0 && !!(text.value.trim() || (files.length && !editing));
+  // Whoever sends and sees nothing go is told why, until nothing is in the way any more.
+  const isTold = useSignal(false);
+  useEffect(() => {
+    if (!hindrance) isTold.value = false;
+  }, [hindrance]);
 
   // Where a keyboard on the screen would cover half of it, nobody asked for it by looking.
   useEffect(() => {
@@ -66,7 +71,11 @@ export function Composer({ conversation, isReadOnly }: ComposerProps) {
   const send = () => {
     const said = text.peek().trim();
     const editing = desk.edit.peek();
-    if (over > 0 || !(said || (desk.files.peek().length && !editing)) || !(editing || desk.isReady.peek())) return;
+    if (over > 0 || !(said || (desk.files.peek().length && !editing))) return;
+    if (!editing && desk.hindrance.peek()) {
+      isTold.value = true;
+      return;
+    }
     const mentions = mentioned(said, completion.people()).slice(0, MENTIONS_MAX);
     if (editing) {
       conversation.edit(editing, said, mentions);
@@ -151,7 +160,7 @@ export function Composer({ conversation, isReadOnly }: ComposerProps) {
             type="submit"
             class="primary send"
             aria-label={editing ? talk.save : composer.send}
-            title={isWaiting ? composer.waitForFiles : editing ? talk.save : composer.send}
+            title={hindrance ? composer.waits[hindrance] : editing ? talk.save : composer.send}
             disabled={!isReady}
           >
             <Icon name={editing ? "tick" : "send"} />
@@ -161,6 +170,11 @@ export function Composer({ conversation, isReadOnly }: ComposerProps) {
       {over > 0 && (
         <p class="problem" role="alert">
           {composer.tooLong(over)}
+        </p>
+      )}
+      {isTold.value && hindrance && (
+        <p class="problem" role="alert">
+          {composer.waits[hindrance]}
         </p>
       )}
       {desk.isTooMany.value && (

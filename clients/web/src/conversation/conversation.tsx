@@ -5,6 +5,7 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Composer } from "../composer/composer";
 import { Drop } from "../composer/drop";
+import { go } from "../router";
 import { Empty } from "../shell/empty";
 import { useChat } from "../shell/here";
 import { words } from "../words";
@@ -26,7 +27,7 @@ export function Conversation({ name, isDialog }: ConversationProps) {
     <section class="conversation" data-conversation={name} ref={place}>
       {isSealed ? (
         <>
-          <Head name={name} conversation={null} />
+          <Head name={name} isDialog={isDialog} conversation={null} />
           <Empty title={words().conversation.sealedTitle} isSealed>
             {words().conversation.sealedHint}
           </Empty>
@@ -46,8 +47,8 @@ function Open({ name, isDialog, place }: ConversationProps & { readonly place: {
   if (conversation.state.value === "refused") {
     return (
       <>
-        <Head name={name} conversation={null} />
-        <Empty title={say.refused} isSealed>
+        <Head name={name} isDialog={isDialog} conversation={null} />
+        <Empty title={say.refused} isSealed action={{ label: words().back, do: () => go("/") }}>
           {say.refusedHint}
         </Empty>
       </>
@@ -60,7 +61,7 @@ function Open({ name, isDialog, place }: ConversationProps & { readonly place: {
   const isSealed = conversation.state.value === "open" && conversation.room.mode === "e2ee";
   return (
     <>
-      <Head name={name} conversation={conversation} />
+      <Head name={name} isDialog={isDialog} conversation={conversation} />
       {isSealed ? (
         <Empty title={say.sealedTitle} isSealed>
           {say.sealedHint}

@@ -12,25 +12,38 @@ import { MenuButton } from "../shell/menu";
 import { times, words } from "../words";
 
 interface HeadProps {
+  /** The room's name. */
   readonly name: string;
+  readonly isDialog: boolean;
   /** Absent when it cannot be read. */
   readonly conversation: Conversation | null;
 }
 
-export function Head({ name, conversation }: HeadProps) {
+export function Head({ name, isDialog, conversation }: HeadProps) {
   const chat = useChat();
-  const { back, list, groups } = words();
+  const { back, list, groups, conversation: say } = words();
   const dialog = chat.dialogs.get(name);
-  const other = dialog?.user;
+  // One may have been put out of it, or have gone; what it was called is still known.
+  const known = dialog ?? chat.dialogs.left(name);
+  const other = known?.user;
   const isOnline = !!other && chat.connection.isCalm.value && !chat.isRecalled.value && !!chat.people.get(other.id).value?.online;
-  const title = dialog ? titleOf(dialog) : name === LOBBY ? list.lobby : name;
-  const mark = !other && <Icon name={dialog ? "people" : "room"} />;
+  // The name of a dialog is nothing to read.
+  const title = known
+    ? titleOf(known)
+    : isDialog
+      ? chat.dialogs.state.value === "loading"
+        ? "\u00a0"
+        : say.title
+      : name === LOBBY
+        ? list.lobby
+        : name;
+  const mark = !other && <Icon name={isDialog ? "people" : "room"} />;
   return (
     <header class="bar">
       <a class="quiet-button back" href="/" aria-label={back} title={back}>
         <Icon name="back" />
       </a>
-      <Face id={other?.id ?? name} name={title} avatar={other ? undefined : (dialog?.avatar ?? null)} isOnline={isOnline} mark={mark} />
+      <Face id={other?.id ?? name} name={title} avatar={other ? undefined : (known?.avatar ?? null)} isOnline={isOnline} mark={mark} />
       <div class="bar-title">
         <h1 dir="auto">{title}</h1>
         <p class="doing">{chat.connection.isCalm.value ? conversation && <Doing name={name} conversation={conversation} /> : <Link />}</p>

@@ -26,8 +26,8 @@ export function Menu({ log, menu }: { readonly log: OpenLog; readonly menu: Open
   const close = () => {
     log.menu.value = null;
   };
-  usePlace(box, x, y, part.value);
   useClosing(box, close);
+  usePlace(box, x, y, part.value);
 
   const act = (does: () => void) => () => {
     close();
@@ -160,19 +160,26 @@ function usePlace(box: { readonly current: HTMLElement | null }, x: number, y: n
       element.style.left = `${Math.max(EDGE_PX, Math.min(x, innerWidth - width - EDGE_PX))}px`;
       element.style.top = `${Math.max(EDGE_PX, y + height + EDGE_PX > innerHeight ? Math.min(y - height, innerHeight - height - EDGE_PX) : y)}px`;
     };
+    const take = () => element.querySelector<HTMLElement>("[role=menuitem]")?.focus({ preventScroll: true });
     put();
+    // The menu has the focus from the beginning, so that its keys work; then the first of what is in it.
+    element.focus({ preventScroll: true });
+    take();
     // The picker comes later and is bigger.
-    const observer = new ResizeObserver(put);
+    const observer = new ResizeObserver(() => {
+      put();
+      if (document.activeElement === element) take();
+    });
     observer.observe(element);
-    element.querySelector<HTMLElement>("[role=menuitem]")?.focus({ preventScroll: true });
     return () => observer.disconnect();
   }, [x, y, part]);
 }
 
 /** A click beside it closes it; so does whatever moves the page below it. The focus goes back. */
 function useClosing(box: { readonly current: HTMLElement | null }, close: () => void): void {
+  // As it is drawn first: a moment later the focus is in it.
+  const before = useRef(document.activeElement as HTMLElement | null);
   useEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
     const elsewhere = ({ target }: Event) => {
       if (!box.current?.contains(target as Node)) close();
     };
@@ -185,7 +192,9 @@ function useClosing(box: { readonly current: HTMLElement | null }, close: () => 
       removeEventListener("wheel", elsewhere, true);
       removeEventListener("resize", close);
       // What was chosen may have taken the focus already.
-      if (!document.activeElement || document.activeElement === document.body || menu?.contains(document.activeElement)) before?.focus?.();
+      if (!document.activeElement || document.activeElement === document.body || menu?.contains(document.activeElement)) {
+        before.current?.focus?.();
+      }
     };
   }, []);
 }

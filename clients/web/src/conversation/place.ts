@@ -65,12 +65,16 @@ export class Place {
     }
     pad(list, "paddingTop", heights.top(from));
     pad(list, "paddingBottom", heights.total - heights.top(to));
+    // What cannot be scrolled shows its end, whatever one was led to.
+    if (scroller.clientHeight > 0 && scroller.scrollHeight <= scroller.clientHeight) this.#isAtEnd = true;
     const wanted = this.#isAtEnd ? scroller.scrollHeight - scroller.clientHeight : list.offsetTop + this.#top();
     if (Math.abs(scroller.scrollTop - wanted) < 1) return;
     scroller.scrollTop = wanted;
     this.#putTop = scroller.scrollTop;
-    // There is nothing to scroll to that far: what one looks at is elsewhere.
-    if (Math.abs(this.#putTop - wanted) >= 1) this.#take();
+    if (Math.abs(this.#putTop - wanted) < 1) return;
+    // There is nothing to scroll to that far: what one looks at is elsewhere, and below it is nothing more.
+    if (this.#putTop < wanted) this.#isAtEnd = true;
+    else this.#take();
   }
 
   /** It was scrolled, or something changed its size: finds out where one is. Tells how far it is to both ends. */

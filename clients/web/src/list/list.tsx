@@ -2,7 +2,7 @@
 //
 // Owns the search and the way with arrows. Invariant: rows come from the model alone; nothing here remembers a dialog.
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Icon } from "../look/icons";
 import { Mark } from "../look/mark";
 import { LOBBY } from "../model/lobby";
@@ -29,6 +29,8 @@ export function List() {
   const problem = useSignal<unknown>(null);
   const search = useRef<HTMLInputElement>(null);
   const rows = useRef<HTMLUListElement>(null);
+  const box = useRef<HTMLDivElement>(null);
+  const last = useRef<Element | null>(null);
   const people = usePeople(query.value);
   const isFinding = !!query.value.trim();
   const archived = chat.dialogs.all.value.filter((dialog) => dialog.archived);
@@ -41,6 +43,8 @@ export function List() {
     (!isFinding || list.lobby.toLocaleLowerCase().includes(query.value.trim().toLocaleLowerCase()));
   const isEmpty = state === "ready" && !dialogs.length && !isFinding;
 
+  // Rows come and go with what is drawn here; all of them together are one stop of the Tab key.
+  useLayoutEffect(() => oneStop(box.current, last.current));
   useGlide(rows, [isLobby, ...dialogs.map(({ id }) => id)].join());
 
   const clear = () => {
@@ -75,10 +79,12 @@ export function List() {
               query.value = event.currentTarget.value;
             }}
             onKeyDown={(event) => {
-              if (event.key !== "Escape") return;
-              event.preventDefault();
-              if (query.value) clear();
+              if (event.key === "ArrowDown") rowsIn(box.current)[0]?.focus();
+              else if (event.key === "Enter" && isFinding) rowsIn(box.current)[0]?.click();
+              else if (event.key !== "Escape") return;
+              else if (query.value) clear();
               else event.currentTarget.blur();
+              event.preventDefault();
             }}
           />
         </search>
@@ -94,7 +100,16 @@ export function List() {
       </header>
       {isCreating.value && <CreateGroup close={() => (isCreating.value = false)} />}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the rows are links; arrows are a shorter way between them */}
-      <div class="rows" onKeyDown={walk} aria-busy={state === "loading"}>
+      <div
+        class="rows"
+        ref={box}
+        onKeyDown={(event) => walk(event, find)}
+        onFocusIn={({ target }) => {
+          last.current = target as Element;
+          oneStop(box.current, last.current);
+        }}
+        aria-busy={state === "loading"}
+      >
         {problem.value !== null && (
           <p class="problem" role="alert">
             {list.openFailed}. {sayError(problem.value, { not_allowed: words().refusals.notWith })}
@@ -141,13 +156,22 @@ export function List() {
   );
 }
 
-/** Up and down go from row to row. */
-function walk(event: KeyboardEvent): void {
+const rowsIn = (box: HTMLElement | null) => [...(box?.querySelectorAll<HTMLElement>(".row > :is(a, button)") ?? [])];
+
+/** Tab leads to the row where one was last, or to the one that is open, or to the first. */
+function oneStop(box: HTMLElement | null, last: Element | null): void {
+  const rows = rowsIn(box);
+  const stop = rows.find((row) => row === last) ?? rows.find((row) => row.ariaCurrent) ?? rows[0];
+  for (const row of rows) row.tabIndex = row === stop ? 0 : -1;
+}
+
+/** Up and down go from row to row, and from the first back to where one searches. */
+function walk(event: KeyboardEvent, find: () => void): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step) return;
-  const rows = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".row > :is(a, button)")];
-  const next = rows[rows.indexOf(document.activeElement as HTMLElement) + step];
-  if (!next) return;
+  const rows = rowsIn(event.currentTarget as HTMLElement);
+  const at = rows.indexOf(document.activeElement as HTMLElement);
+  if (!step || at < 0) return;
   event.preventDefault();
-  next.focus();
+  if (at + step < 0) find();
+  else rows[at + step]?.focus();
 }

@@ -1,4 +1,5 @@
 // The second line of a dialog in the list: the draft, or what was said last, or why it cannot be told.
+import { saidLast } from "../model/dialogs";
 import type { Dialog } from "../model/resources";
 import { words } from "../words";
 
@@ -9,7 +10,7 @@ interface PreviewProps {
 }
 
 export function Preview({ dialog, draft, me }: PreviewProps) {
-  const { list, you } = words();
+  const { list, conversation, you } = words();
   if (draft) {
     return (
       <>
@@ -21,7 +22,9 @@ export function Preview({ dialog, draft, me }: PreviewProps) {
   const last = dialog.last_message;
   if (!last) return <>{dialog.about}</>;
   const who = last.sender === me ? you : dialog.kind === "direct" ? "" : last.sender_name;
-  const said = last.erased ? <i>{list.deleted}</i> : last.text ? oneLine(last.text) : <i>{list.file}</i>;
+  const what = saidLast(last);
+  if (what === "nothing") return null;
+  const said = what === "text" ? oneLine(last.text ?? "") : <i>{{ ...list, binary: conversation.binary }[what]}</i>;
   return (
     <>
       {who && <span class="who">{who}: </span>}

@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals";
 import { dialogItems, menuLabel } from "../groups/menu";
 import { Face } from "../look/face";
 import { Icon } from "../look/icons";
-import { isMuted } from "../model/dialogs";
+import { isMuted, saidMs } from "../model/dialogs";
 import type { Dialog, Person } from "../model/resources";
 import { pathOf, route } from "../router";
 import { useChat } from "../shell/here";
@@ -17,7 +17,8 @@ import { titleOf } from "./title";
 export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
   const chat = useChat();
   const { list } = words();
-  const { id, user, unread, mentions, pinned, activity_ms } = dialog;
+  const { id, user, unread, mentions, pinned } = dialog;
+  const timeMs = saidMs(dialog);
   const now = Date.now();
   const muted = isMuted(dialog, now);
   const title = titleOf(dialog);
@@ -55,7 +56,7 @@ export function DialogRow({ dialog }: { readonly dialog: Dialog }) {
           {muted && <Mark name="mute" label={list.muted} />}
           {pinned && <Mark name="pin" label={list.pinned} />}
         </span>
-        <time dateTime={new Date(activity_ms).toISOString()}>{times().short(activity_ms, now)}</time>
+        <time dateTime={new Date(timeMs).toISOString()}>{times().short(timeMs, now)}</time>
         <span class="preview" dir="auto">
           <Preview dialog={dialog} draft={draft} me={chat.me.id} />
         </span>

@@ -7,7 +7,7 @@ import type { FoldedMessage, Hole, Konvert, KonvertError, OutboxMessage, Presenc
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { Desk } from "./conversation_desk";
 import { History } from "./conversation_history";
-import { Others } from "./conversation_others";
+import { type Markers, Others } from "./conversation_others";
 import { Remarks } from "./conversation_remarks";
 import type { People } from "./people";
 import { type Row, rowsOf } from "./rows";
@@ -102,7 +102,7 @@ export class Conversation {
     return this.#others.presence;
   }
   /** Others' read markers, by user id. */
-  get markers(): ReadonlySignal<ReadonlyMap<string, number>> {
+  get markers(): ReadonlySignal<Markers> {
     return this.#others.markers;
   }
   /** How far the one who has read furthest has read. */
@@ -131,8 +131,9 @@ export class Conversation {
   }
 
   /** Shows what an earlier visit knew, while nothing better is known. */
-  recall(messages: readonly FoldedMessage[]): void {
+  recall(messages: readonly FoldedMessage[], markers: Markers): void {
     this.#recalled.value = messages;
+    if (this.#isDialog) this.#others.recall(markers);
   }
 
   /** Looks at the room from now on. */
@@ -229,8 +230,13 @@ export class Conversation {
 
   /** A message that another one answers; `undefined` until it is known, `null` when it is not kept any more. */
   quoted(offset: number): ReadonlySignal<Shown | null | undefined> {
-    const item = this.#history.anywhere(offset);
-    return computed(() => item.value && shownOf(item.value, this.#konvert.user, this.#remarks.waiting.value.get(offset)));
+    const anywhere = this.#history.anywhere(offset);
+    return computed(() => {
+      // What an earlier visit knew is here without asking.
+      const recalled = this.#state.value === "open" ? undefined : this.#recalled.value.find(({ message }) => message.offset === offset);
+      const item = recalled ?? anywhere.value;
+      return item && shownOf(item, this.#konvert.user, this.#remarks.waiting.value.get(offset));
+    });
   }
 
   /** What somebody who is here, or was heard here, is called. */

@@ -44,8 +44,12 @@ export class Desk {
   readonly #edit = signal<Shown | null>(null);
   /** There were more files than go with one message. */
   readonly isTooMany = signal(false);
-  /** Nothing is on its way any more, and nothing has failed. */
-  readonly isReady: ReadonlySignal<boolean> = computed(() => this.#files.value.every(({ state }) => state.value.at === "done"));
+  /** Why the files cannot go now: some are on their way, or will never be there. `null` when nothing is in the way. */
+  readonly hindrance: ReadonlySignal<"uploading" | "refused" | null> = computed(() => {
+    const states = this.#files.value.map(({ state }) => state.value);
+    if (states.some((state) => state.at === "failed" && state.isLasting)) return "refused";
+    return states.every(({ at }) => at === "done") ? null : "uploading";
+  });
 
   constructor(konvert: Konvert) {
     this.#konvert = konvert;

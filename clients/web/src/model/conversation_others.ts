@@ -2,10 +2,13 @@
 //
 // Knows no DOM. Invariant: nobody's marker goes back, unless the numbering begins anew; we are not among the others.
 import type { Konvert, Presence, Room } from "@konvert/sdk";
-import { computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
+import { batch, computed, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import type { People } from "./people";
 import { type Receipt, segment } from "./resources";
 import type { Shown } from "./shown";
+
+/** How far somebody has read, by user id. */
+export type Markers = ReadonlyMap<string, number>;
 
 export class Others {
   readonly #konvert: Konvert;
@@ -13,9 +16,14 @@ export class Others {
   readonly #people: People;
   readonly #typing = signal<readonly string[]>([]);
   readonly #presence: Signal<Presence>;
-  readonly #markers = signal<ReadonlyMap<string, number>>(new Map());
+  readonly #markers = signal<Markers>(new Map());
+  /** What an earlier visit knew, until the server has told. */
+  readonly #recalled = signal<Markers>(new Map());
+  #isTold = false;
+  /** Read markers, by user id. */
+  readonly markers: ReadonlySignal<Markers> = computed(() => furthest(this.#recalled.value, [...this.#markers.value]));
   /** How far the one who has read furthest has read. */
-  readonly readUpTo: ReadonlySignal<number> = computed(() => Math.max(0, ...this.#markers.value.values()));
+  readonly readUpTo: ReadonlySignal<number> = computed(() => Math.max(0, ...this.markers.value.values()));
 
   constructor(konvert: Konvert, room: Room, people: People) {
     this.#konvert = konvert;
@@ -31,9 +39,10 @@ export class Others {
   get presence(): ReadonlySignal<Presence> {
     return this.#presence;
   }
-  /** Read markers, by user id. */
-  get markers(): ReadonlySignal<ReadonlyMap<string, number>> {
-    return this.#markers;
+
+  /** Shows what an earlier visit knew of who has read how far, while nothing better is known. */
+  recall(markers: Markers): void {
+    if (!this.#isTold) this.#recalled.value = markers;
   }
 
   /** Hears of them from now on; the answer ends that. */
@@ -45,7 +54,9 @@ export class Others {
       this.#room.on("presence", (presence) => this.#present(presence)),
       this.#room.on("read", ({ user, offset }) => this.#read([{ user, offset }])),
       this.#room.on("reset", ({ forget }) => {
-        if (forget) this.#markers.value = new Map();
+        if (!forget) return;
+        this.#markers.value = new Map();
+        this.#recalled.value = new Map();
       }),
     ];
     return () => {
@@ -56,7 +67,12 @@ export class Others {
   /** Asks how far each has read. Dialogs have receipts. */
   async ask(): Promise<void> {
     try {
-      this.#read(await this.#konvert.api.get<readonly Receipt[]>(`/api/dialogs/${segment(this.#room.name)}/receipts`));
+      const receipts = await this.#konvert.api.get<readonly Receipt[]>(`/api/dialogs/${segment(this.#room.name)}/receipts`);
+      this.#isTold = true;
+      batch(() => {
+        this.#read(receipts);
+        this.#recalled.value = new Map();
+      });
     } catch {
       // Those who read from now on are heard of all the same.
     }
@@ -64,7 +80,7 @@ export class Others {
 
   /** Who has read a message. */
   readersOf({ offset, sender }: Shown): readonly string[] {
-    return [...this.#markers.value].filter(([user, read]) => read >= offset && user !== sender).map(([user]) => user);
+    return [...this.markers.value].filter(([user, read]) => read >= offset && user !== sender).map(([user]) => user);
   }
 
   #present(presence: Presence): void {
@@ -77,10 +93,17 @@ export class Others {
   }
 
   #read(receipts: readonly Receipt[]): void {
-    const markers = new Map(this.#markers.peek());
-    for (const { user, offset } of receipts) {
-      if (user !== this.#konvert.user && offset > (markers.get(user) ?? 0)) markers.set(user, offset);
-    }
-    this.#markers.value = markers;
+    const others = receipts.filter(({ user }) => user !== this.#konvert.user);
+    this.#markers.value = furthest(
+      this.#markers.peek(),
+      others.map(({ user, offset }) => [user, offset] as const),
+    );
   }
+}
+
+/** Of two markers of one user the one that is further. */
+function furthest(markers: Markers, more: readonly (readonly [string, number])[]): Markers {
+  const all = new Map(markers);
+  for (const [user, offset] of more) if (offset > (all.get(user) ?? 0)) all.set(user, offset);
+  return all;
 }

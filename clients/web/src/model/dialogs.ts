@@ -3,9 +3,9 @@
 // Owns the list and its order. Invariants: what was told while a list was being read wins over what the list says; the
 // order is the server's: pinned ones first, then by what happened last.
 import type { Api, Konvert } from "@konvert/sdk";
-import { computed, type ReadonlySignal, signal } from "@preact/signals";
+import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { People } from "./people";
-import { type Dialog, type Page, type Person, segment } from "./resources";
+import { type Dialog, type LastMessage, type Page, type Person, segment } from "./resources";
 
 const PATH = /^\/api\/dialogs\/([^/]+)$/;
 const PAGE_COUNT = 100;
@@ -18,6 +18,7 @@ export class Dialogs {
   readonly #konvert: Konvert;
   readonly #people: People;
   readonly #all = signal<ReadonlyMap<string, Dialog>>(new Map());
+  readonly #left = signal<ReadonlyMap<string, Dialog>>(new Map());
   readonly #state = signal<ListState>("loading");
   readonly #isFresh = signal(false);
   /** Told of while a list is being read; `null` when none is. */
@@ -62,6 +63,11 @@ export class Dialogs {
     return this.#all.value.get(id);
   }
 
+  /** A dialog as it was when one was last in it, if that was in this visit. Tracked by signals. */
+  left(id: string): Dialog | undefined {
+    return this.#left.value.get(id);
+  }
+
   /** What an earlier session knew, to be shown until the server has told better. */
   recall(dialogs: readonly Dialog[]): void {
     if (this.#state.peek() !== "loading" || !dialogs.length) return;
@@ -84,8 +90,13 @@ export class Dialogs {
           cursor = page.next;
         } while (cursor);
       }
-      const kept = [...this.#all.peek().values()].filter(({ id }) => told.has(id));
-      this.#all.value = new Map([...read.filter(({ id }) => !told.has(id)), ...kept].map((dialog) => [dialog.id, dialog]));
+      const before = [...this.#all.peek().values()];
+      const kept = before.filter(({ id }) => told.has(id));
+      const all = new Map([...read.filter(({ id }) => !told.has(id)), ...kept].map((dialog) => [dialog.id, dialog]));
+      batch(() => {
+        this.#leave(before.filter(({ id }) => !all.has(id)));
+        this.#all.value = all;
+      });
       this.#learn(read);
       this.#state.value = "ready";
       this.#isFresh.value = true;
@@ -163,12 +174,33 @@ export class Dialogs {
 
   #remove(id: string): void {
     const all = new Map(this.#all.peek());
-    if (all.delete(id)) this.#all.value = all;
+    const dialog = all.get(id);
+    if (!dialog) return;
+    all.delete(id);
+    batch(() => {
+      this.#leave([dialog]);
+      this.#all.value = all;
+    });
+  }
+
+  #leave(dialogs: readonly Dialog[]): void {
+    this.#left.value = new Map([...this.#left.peek(), ...dialogs.map((dialog) => [dialog.id, dialog] as const)]);
   }
 
   #learn(dialogs: readonly Dialog[]): void {
     this.#people.learn(dialogs.flatMap(({ user }): Person[] => (user ? [user] : [])));
   }
+}
+
+/** When what the list shows of it was said: a reaction moves it up, and says nothing. */
+export const saidMs = ({ last_message, activity_ms }: Pick<Dialog, "last_message" | "activity_ms">) => last_message?.time_ms ?? activity_ms;
+
+/** What a dialog's last message says, in the list. */
+export function saidLast({ erased, text, blobs, payload }: LastMessage): "deleted" | "text" | "file" | "binary" | "nothing" {
+  if (erased) return "deleted";
+  if (text?.trim()) return "text";
+  if (blobs?.length) return "file";
+  return payload ? "binary" : "nothing";
 }
 
 /** Whether one wants no notice of it. */

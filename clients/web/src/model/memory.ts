@@ -23,7 +23,10 @@ interface Kept extends Omit<FoldedMessage, "message"> {
 /** Newest messages of a room that are kept, and rooms. */
 const MESSAGES_MAX = 60;
 const ROOMS_MAX = 30;
+/** The markers of as many users, those who have read furthest. */
+const MARKERS_MAX = 200;
 const ROOM = "room ";
+const MARKERS = "markers ";
 
 export class Memory {
   readonly #shelf: MemoryShelf;
@@ -55,10 +58,23 @@ export class Memory {
     }
   }
 
+  /** How far somebody has read in a room, by user id. */
+  async markers(room: string): Promise<ReadonlyMap<string, number>> {
+    const kept = await this.list<readonly unknown[]>(MARKERS + room);
+    return new Map(kept.filter((one): one is [string, number] => typeof one?.[0] === "string" && typeof one[1] === "number"));
+  }
+
+  async keepMarkers(room: string, markers: ReadonlyMap<string, number>): Promise<void> {
+    await this.keepList(MARKERS + room, [...markers].sort(([, a], [, b]) => b - a).slice(0, MARKERS_MAX));
+  }
+
   async keepRoom(room: string, items: readonly FoldedMessage[]): Promise<void> {
     await this.keepList(ROOM + room, items.slice(-MESSAGES_MAX).map(keptOf));
     const names = await this.#shelf.names(ROOM).catch(() => []);
-    for (const name of names.slice(0, Math.max(0, names.length - ROOMS_MAX))) await this.#shelf.delete(name).catch(() => {});
+    for (const name of names.slice(0, Math.max(0, names.length - ROOMS_MAX))) {
+      await this.#shelf.delete(name).catch(() => {});
+      await this.#shelf.delete(MARKERS + name.slice(ROOM.length)).catch(() => {});
+    }
   }
 }
 

@@ -41,13 +41,21 @@ export class Remembering {
 
   /** A conversation has been opened. */
   follow(conversation: Conversation): void {
-    void this.#memory.room(conversation.id).then((items) => conversation.recall(items));
-    const off = written(
+    const { id } = conversation;
+    void Promise.all([this.#memory.room(id), this.#memory.markers(id)]).then(([items, markers]) => conversation.recall(items, markers));
+    const messages = written(
       // With a hole in it, it would look whole the next time.
       () => (conversation.state.value === "open" && !conversation.hole.value ? conversation.stored.value : null),
-      (items) => this.#memory.keepRoom(conversation.id, items),
+      (items) => this.#memory.keepRoom(id, items),
     );
-    this.#followed.set(conversation, off);
+    const markers = written(
+      () => (conversation.state.value === "open" && conversation.markers.value.size ? conversation.markers.value : null),
+      (known) => this.#memory.keepMarkers(id, known),
+    );
+    this.#followed.set(conversation, () => {
+      messages();
+      markers();
+    });
   }
 
   unfollow(conversation: Conversation): void {

@@ -4,7 +4,7 @@
 // said beside it.
 import { useComputed, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useId, useRef } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import type { Fault } from "../model/fields";
 import { type Cases, sayError, sayFault, words } from "../words";
 import "./act.css";
@@ -50,8 +50,13 @@ interface ProblemProps {
 
 /** What went wrong, read aloud as it comes. */
 export function Problem({ of, cases }: ProblemProps) {
+  const line = useRef<HTMLParagraphElement>(null);
+  // It may come in below what is seen.
+  useEffect(() => {
+    if (of) line.current?.scrollIntoView({ block: "nearest" });
+  }, [of]);
   return (
-    <p class="problem" role="alert" hidden={!of}>
+    <p class="problem" role="alert" hidden={!of} ref={line}>
       {of ? sayError(of, cases) : ""}
     </p>
   );

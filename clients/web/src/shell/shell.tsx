@@ -2,7 +2,7 @@
 //
 // Owns which pane is seen where there is room for one only, and the keys that work everywhere. Invariant: the list stays
 // in the page, so that it keeps its place while a conversation covers it.
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { Conversation } from "../conversation/conversation";
 import { opened } from "../groups/menu";
 import { List } from "../list/list";
@@ -21,6 +21,16 @@ const Settings = lazy(() => import("../settings/settings").then(({ Settings }) =
 
 export function Shell() {
   const at = route.value;
+  const before = useRef(at);
+  useEffect(() => {
+    const was = before.current;
+    before.current = at;
+    // What had the focus is gone with the pane: it goes to where one came from.
+    if (at.at !== "list" || was.at === "list" || document.activeElement !== document.body) return;
+    const name = was.at === "conversation" ? was.name : "";
+    const row = document.querySelector<HTMLElement>(`li[data-dialog="${CSS.escape(name)}"] > a`);
+    (row ?? document.querySelector<HTMLElement>(".row > [tabindex='0']"))?.focus();
+  }, [at]);
   useEffect(() => {
     addEventListener("keydown", keys);
     return () => removeEventListener("keydown", keys);

@@ -93,6 +93,7 @@ export const en = {
   },
 
   conversation: {
+    title: "Conversation",
     none: "Choose a conversation",
     noneHint: "or press Ctrl K to find somebody",
     online: "online",
@@ -182,7 +183,10 @@ export const en = {
     uploaded: (name: string) => `${name}: uploaded`,
     interrupted: "Interrupted; goes on with the connection",
     tooMany: (n: number) => `At most ${n} files go with one message.`,
-    waitForFiles: "Files are still being uploaded",
+    waits: {
+      uploading: "Files are still being uploaded",
+      refused: "Not sent: leave out the files that the server does not take",
+    },
     stopReply: "Do not answer",
     stopEdit: "Leave as it was",
     people: "People to mention",
