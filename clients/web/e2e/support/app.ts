@@ -99,6 +99,8 @@ export class App {
   /** Waits until everything typed here is stored, and the newest message of the dialog is shown. */
   async isSettled(account: Account, dialog: string): Promise<void> {
     await this.isOnline();
+    // What is remembered is shown before the server has told better, and elsewhere than where the dialog opens.
+    await expect(this.log).toHaveAttribute("aria-busy", "false");
     await until("nothing is on its way", async () => {
       const shown = await this.look();
       const last = fold(await account.history(dialog)).at(-1);
