@@ -148,6 +148,16 @@ impl Server {
         self.child.as_ref().and_then(Child::id).expect("the server runs")
     }
 
+    /// How long its threads of such names have run, nanoseconds: how long one waits for them also depends on what else the
+    /// machine does.
+    pub fn ran_ns(&self, names: &str) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it runs").flatten();
+        let read = |task: &Path, file: &str| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+        let named = tasks.map(|task| task.path()).filter(|task| read(task, "comm").starts_with(names));
+        let ran = |task: PathBuf| read(&task, "schedstat").split(' ').next().and_then(|ns| ns.parse::<u64>().ok());
+        named.map(|task| ran(task).expect("a number")).sum()
+    }
+
     /// The code by which somebody becomes the first administrator, if it printed one at its last start.
     pub fn first_administrator(&self) -> Option<&str> {
         self.first_administrator.as_deref()
