@@ -1,5 +1,6 @@
 // A server that hangs up, is silent, talks nonsense, refuses tokens: the SDK comes back, as told, and never in a storm.
 import { describe, expect, test, vi } from "vitest";
+import { detect } from "../src/core/detect.js";
 import type { TokenNeed } from "../src/index.js";
 import { pass, stage, staged, start } from "./support/stage.js";
 
@@ -173,6 +174,29 @@ describe("connections", () => {
     wake();
     await pass(10);
     expect(stage.server.open[0]?.heard.map(({ type }) => type)).toContain("ping");
+  });
+
+  test("a network that goes shows a dead connection in seconds, also while a patient question is under way; back, it is there at once", async () => {
+    const listeners = new Map<string, () => void>();
+    vi.stubGlobal("addEventListener", (type: string, listener: () => void) => listeners.set(type, listener));
+    vi.stubGlobal("removeEventListener", (type: string) => listeners.delete(type));
+    start({ transports: ["websocket"], platform: { ...stage.server.platform, random: () => 0.99, onWake: detect().onWake } });
+    await pass(10);
+    expect(stage.konvert.state.name).toBe("connected");
+    stage.server.faults = { noOpen: () => true, onCommand: (_, { type }) => type === "ping" };
+    // Half a heartbeat of silence, and it is asked with the patience of a quiet connection.
+    await pass(16_000);
+    expect(stage.server.open[0]?.heard.map(({ type }) => type)).toContain("ping");
+    expect(stage.konvert.state.name).toBe("connected");
+    listeners.get("offline")?.();
+    await pass(5_100);
+    expect(stage.konvert.state.name).not.toBe("connected");
+    await pass(120_000);
+    stage.server.faults = {};
+    listeners.get("online")?.();
+    await pass(1_100);
+    expect(stage.konvert.state.name).toBe("connected");
+    vi.unstubAllGlobals();
   });
 
   test("the token: refused once, asked for again; refused twice, closed; failing, asked again; none, signed out", async () => {

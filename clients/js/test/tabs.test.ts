@@ -31,13 +31,18 @@ interface Page {
   kill(): void;
 }
 
-function openTab(seed = 1, token = "me"): Page {
+/** @param wakes who wants to be told that the network came or went */
+function openTab(seed = 1, token = "me", wakes = new Set<() => void>()): Page {
   const tab = browser.tab();
   const sockets: { end(code: number): void }[] = [];
   const accept = server.platform.webSocket as (url: string, subprotocol: string) => never;
   const platform = {
     ...server.platform,
     random: seeded(seed),
+    onWake: (call: () => void) => {
+      wakes.add(call);
+      return () => wakes.delete(call);
+    },
     after: (ms: number, call: () => void) => {
       const timer = setTimeout(() => tab.run(call), ms);
       return () => clearTimeout(timer);
@@ -196,6 +201,22 @@ test("a lost connection is lost for all, and all come back over one", async () =
   server.open[0]?.end(4403, "revoked");
   await pass(1_000);
   for (const { konvert } of pages) expect(konvert.state).toMatchObject({ name: "closed", reason: { name: "revoked" } });
+});
+
+test("a network that goes is found out in seconds, by whoever leads and for all", async () => {
+  const wakes = new Set<() => void>();
+  const [one, two] = [openTab(1, "me", wakes), openTab(2, "me", wakes)];
+  await pass(1_000);
+  expect([one, two].map(({ konvert }) => konvert.state.name)).toEqual(["connected", "connected"]);
+  server.faults = { noOpen: () => true, onCommand: (_, { type }) => type === "ping" };
+  for (const wake of [...wakes]) wake();
+  await pass(5_500);
+  for (const { konvert } of [one, two]) expect(konvert.state.name).not.toBe("connected");
+  server.faults = {};
+  await pass(30_000);
+  for (const { konvert } of [one, two]) expect(konvert.state.name).toBe("connected");
+  for (const { konvert } of [one, two]) await konvert.close();
+  expect(wakes.size).toBe(0);
 });
 
 test("a way that never answers is left for the next one", async () => {

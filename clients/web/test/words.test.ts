@@ -104,6 +104,14 @@ describe("times", () => {
     expect(new Times("ru", ru).day(at("2026-11-16T12:00:00"), now)).toBe("Понедельник, 16 ноября");
   });
 
+  it("writes the clock as the language does", () => {
+    const ru = new Times("ru", { today: "", yesterday: "" });
+    expect([times.clock(at("2026-11-21T19:05:00")), times.clock(at("2026-11-21T07:22:00"))].map((text) => text.replace(/\s/, " "))).toEqual(
+      ["7:05 PM", "7:22 AM"],
+    );
+    expect(ru.clock(at("2026-11-21T07:22:00"))).toBe("07:22");
+  });
+
   it("is short in lists", () => {
     expect(["2026-11-20T12:00:00", "2026-11-01T12:00:00"].map((text) => times.short(at(text), now))).toEqual(["Fri", "11/01/26"]);
   });

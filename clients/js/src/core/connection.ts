@@ -272,11 +272,13 @@ export class Connection {
     this.#events.onLost();
   }
 
-  /** The network came back, or somebody looks: find out now, unless the server asked for patience. */
+  /** The network came or went, or somebody looks: find out now, unless the server asked for patience. */
   #wake(): void {
     if (this.#state.name === "connected") return this.#link?.probe();
     if (this.#state.name !== "waiting" || this.#adviceMs || adviceOf(this.#state.reason.code) === "later") return;
-    if (this.#platform.now() - this.#startedAt >= WAKE_EVERY_MS) void this.#connect();
+    const early = this.#startedAt + WAKE_EVERY_MS - this.#platform.now();
+    this.#cancel();
+    this.#cancel = this.#platform.after(Math.max(0, Math.min(early, WAKE_EVERY_MS)), () => void this.#connect());
   }
 
   #enter(state: ConnectionState): void {

@@ -67,6 +67,8 @@ function onWake(call: () => void): () => void {
   const visible = () => document?.visibilityState !== "hidden" && call();
   const places: [Target | undefined, string, () => void][] = [
     [globals, "online", call],
+    // Nothing is there to wake for, but what is there may be dead.
+    [globals, "offline", call],
     [globals, "pageshow", visible],
     [document, "visibilitychange", visible],
   ];

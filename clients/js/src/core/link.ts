@@ -10,7 +10,7 @@ import type { Answer, Answers, ClientFrame, Command, Commands, Limits, ServerFra
 
 /** How long an answer may take, milliseconds. Commits may wait for a busy disk. */
 const ANSWER_MS = 20_000;
-/** Patience after waking up or going online: somebody is looking. */
+/** Patience after waking up, and when the network came or went: somebody is looking. */
 const WAKE_MS = 5_000;
 /** A handshake that never ends looks the same as a silent server. */
 export const HANDSHAKE_MS = 10_000;
@@ -78,7 +78,8 @@ export class Link {
   #heartbeatMs = 0;
   #heardAt: number;
   #saidAt: number;
-  #probing = false;
+  /** Until when an answer to a probe is waited for; zero: there is none under way. */
+  #probing = 0;
   #cancelTick: () => void = () => {};
   #isOver = false;
 
@@ -141,9 +142,11 @@ export class Link {
 
   /** Finds out at once whether the server is still there. */
   probe(patienceMs = WAKE_MS): void {
-    if (this.#isOver || this.#probing || !this.#heartbeatMs) return;
-    this.#probing = true;
-    this.command("ping", {}, () => (this.#probing = false), patienceMs);
+    const until = this.#platform.now() + patienceMs;
+    // One under way with more patience is no reason to wait as long.
+    if (this.#isOver || !this.#heartbeatMs || (this.#probing && this.#probing <= until)) return;
+    this.#probing = until;
+    this.command("ping", {}, () => (this.#probing = 0), patienceMs);
   }
 
   /** Ends it from this side, with `onClose`. */

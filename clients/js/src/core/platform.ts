@@ -58,7 +58,7 @@ export interface Platform {
   readonly id: () => string;
   /** Calls back once, after so many milliseconds; the result takes it back. */
   readonly after: (ms: number, call: () => void) => () => void;
-  /** Calls back when the network came back or the application was brought to the front; the result takes it off. */
+  /** Calls back when the network came or went, or the application was brought to the front; the result takes it off. */
   readonly onWake: (call: () => void) => () => void;
 }
 

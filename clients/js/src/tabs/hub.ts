@@ -31,6 +31,7 @@ export class Hub {
   #connected: Connected | null = null;
   #connectedAtMs = 0;
   readonly #rooms = new Map<string, HubRoom>();
+  #offWake: () => void = () => {};
 
   constructor(transport: Transport, platform: Platform) {
     this.#transport = transport;
@@ -65,6 +66,7 @@ export class Hub {
     if (!this.#ports.has(port) || !this.#link) return;
     switch (frame.type) {
       case "ping":
+        // Whether the server is there is asked here, once for all.
         return port.say({ id, type: "pong", value: {} });
       case "subscribe":
         return this.#room(frame.value.room).subscribe(port, id, frame.value);
@@ -114,6 +116,7 @@ export class Hub {
   }
 
   #open(connect: Connect): void {
+    this.#offWake = this.#platform.onWake(() => this.#link?.probe());
     try {
       const link = this.#make(connect);
       this.#link = link.isOver ? null : link;
@@ -162,6 +165,7 @@ export class Hub {
   }
 
   #ended(code: number, reason: string): void {
+    this.#offWake();
     this.#link = null;
     this.#connected = null;
     this.#rooms.clear();

@@ -30,6 +30,48 @@ test("opens without a network, with the last state, and sends later", async ({ s
   await expectAllIsWell(dialog, [{ account: anna.account, app: second, said: ["written without a network"] }]);
 });
 
+test("a device that loses its network says so at once, also in the lobby, and is back at once", async ({ stage }) => {
+  stage.expectOutages();
+  const anna = await stage.person("Anna");
+  const app = await anna.enter();
+  const { page } = app;
+  const status = page.locator(".link-state [role=status]");
+  await expect(status).toHaveText("Connected");
+  await anna.context.setOffline(true);
+  await expect(status).toHaveText("This device is offline", { timeout: 1_000 });
+  await expect(page.locator("[data-banner=offline]")).toContainText("You are offline");
+  await page.getByRole("link", { name: "Lobby" }).click();
+  await expect(page.getByText("This conversation is not on this device yet")).toBeVisible();
+  // The socket says nothing of it; it is asked.
+  await app.isOffline(8_000);
+  await page.getByRole("searchbox").fill("bo");
+  await expect(page.getByText("This device is offline.", { exact: true })).toBeVisible();
+  await expect(page.getByText("Nobody by that name")).toHaveCount(0);
+  await anna.context.setOffline(false);
+  await app.isOnline(5_000);
+  await expect(status).toHaveText("Connected");
+  await expect(page.getByText("Nobody by that name")).toBeVisible();
+});
+
+test("a server that is silent is not called a missing network", async ({ stage }) => {
+  stage.expectOutages();
+  const anna = await stage.person("Anna");
+  const boris = await stage.account("Boris");
+  const dialog = await anna.account.dialogWith(boris);
+  await boris.say(dialog, "hello");
+  const first = await anna.enterDialog(dialog);
+  await first.isSettled(anna.account, dialog);
+  await isInstalled(first);
+  await isRemembered(first, anna.account, dialog, 1);
+  await first.page.close();
+  anna.network.cut();
+  const app = await anna.tab(`/d/${dialog}`);
+  await expect(app.page.locator("[data-banner=offline]")).toContainText("The server does not answer");
+  await expect(app.page.getByText("You are offline")).toHaveCount(0);
+  anna.network.restore();
+  await app.isOnline();
+});
+
 test("it can be installed", async ({ stage }) => {
   const { app, network } = await stage.visitor();
   await app.goto("/");

@@ -2,7 +2,7 @@
 //
 // Loaded when somebody goes there. Invariant: what is shown follows what the server tells; nothing is assumed done.
 import { useSignal } from "@preact/signals";
-import { QUERY_MIN, usePeople } from "../list/search";
+import { sayFinding, usePeople } from "../list/search";
 import { Icon } from "../look/icons";
 import type { ContactState } from "../model/resources";
 import { Empty } from "../shell/empty";
@@ -23,7 +23,7 @@ export function Contacts() {
   const chat = useChat();
   const { contacts: say, back, retry } = words();
   const query = useSignal("");
-  const found = usePeople(query.value);
+  const finding = usePeople(query.value);
   const wanted = query.value.trim();
   const state = chat.contacts.state.value;
   const isEmpty = !wanted && state === "ready" && !chat.contacts.all.value.length;
@@ -52,14 +52,16 @@ export function Contacts() {
             }}
           />
           {wanted && (
-            <section aria-busy={!found}>
+            <section aria-busy={finding.state === "looking"}>
               <h2>{say.found}</h2>
               <ul class="people-list">
-                {found?.map((person) => (
+                {finding.people.map((person) => (
                   <PersonRow key={person.id} person={person} />
                 ))}
               </ul>
-              {found && !found.length && <p class="quiet nobody">{wanted.length < QUERY_MIN ? say.hint : say.nobody}</p>}
+              <p class="quiet nobody" role="status">
+                {sayFinding(finding)}
+              </p>
             </section>
           )}
           {!wanted &&

@@ -2,7 +2,7 @@
 //
 // Invariant: whoever is chosen stays in sight, whatever is searched for.
 import { type Signal, useSignal } from "@preact/signals";
-import { QUERY_MIN, usePeople } from "../list/search";
+import { sayFinding, usePeople } from "../list/search";
 import { Face } from "../look/face";
 import type { Person } from "../model/resources";
 import { useChat } from "../shell/here";
@@ -16,14 +16,14 @@ interface PickerProps {
 
 export function Picker({ chosen, without = () => false }: PickerProps) {
   const chat = useChat();
-  const { groups, contacts } = words();
+  const { groups } = words();
   const query = useSignal("");
-  const found = usePeople(query.value);
+  const finding = usePeople(query.value);
   const known = new Map<string, Person>();
   for (const { user } of chat.contacts.of("friend")) known.set(user.id, user);
   for (const { user } of chat.dialogs.list.value) if (user) known.set(user.id, user);
-  const isFinding = query.value.trim().length >= QUERY_MIN;
-  const others = (isFinding ? (found ?? []) : [...known.values()]).filter(({ id }) => !chosen.value.some((one) => one.id === id));
+  const isFinding = finding.state !== "short";
+  const others = (isFinding ? finding.people : [...known.values()]).filter(({ id }) => !chosen.value.some((one) => one.id === id));
   const turn = (person: Person) => {
     const isIn = chosen.value.some(({ id }) => id === person.id);
     chosen.value = isIn ? chosen.value.filter(({ id }) => id !== person.id) : [...chosen.value, person];
@@ -45,7 +45,7 @@ export function Picker({ chosen, without = () => false }: PickerProps) {
           query.value = "";
         }}
       />
-      <div class="people-list" aria-busy={!found}>
+      <div class="people-list" aria-busy={finding.state === "looking"}>
         {[...chosen.value, ...others.filter(({ id }) => !without(id))].map((person) => (
           <label key={person.id} class="person">
             <Face id={person.id} name={person.name} isOnline={person.online} />
@@ -60,7 +60,11 @@ export function Picker({ chosen, without = () => false }: PickerProps) {
             <input type="checkbox" checked={chosen.value.some(({ id }) => id === person.id)} onChange={() => turn(person)} />
           </label>
         ))}
-        {isFinding && found && !found.length && <p class="quiet nobody">{contacts.nobody}</p>}
+        {query.value.trim() && (
+          <p class="quiet nobody" role="status">
+            {sayFinding(finding)}
+          </p>
+        )}
       </div>
     </div>
   );

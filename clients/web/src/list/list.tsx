@@ -16,7 +16,7 @@ import { Foot } from "./foot";
 import { useGlide } from "./glide";
 import "./list.css";
 import { DialogRow, PersonRow, RoomRow } from "./row";
-import { matching, usePeople } from "./search";
+import { matching, sayFinding, usePeople } from "./search";
 
 const CreateGroup = lazy(() => import("../groups/create").then(({ CreateGroup }) => CreateGroup), null);
 
@@ -31,7 +31,7 @@ export function List() {
   const rows = useRef<HTMLUListElement>(null);
   const box = useRef<HTMLDivElement>(null);
   const last = useRef<Element | null>(null);
-  const people = usePeople(query.value);
+  const finding = usePeople(query.value);
   const isFinding = !!query.value.trim();
   const archived = chat.dialogs.all.value.filter((dialog) => dialog.archived);
   const isInArchive = isArchive.value && !isFinding && archived.length > 0;
@@ -72,7 +72,7 @@ export function List() {
             ref={search}
             type="search"
             name="search"
-            placeholder={list.search}
+            placeholder={list.searchShort}
             aria-label={list.search}
             value={query.value}
             onInput={(event) => {
@@ -140,14 +140,16 @@ export function List() {
           </Empty>
         )}
         {isFinding && (
-          <section aria-label={list.people} aria-busy={!people}>
+          <section aria-label={list.people} aria-busy={finding.state === "looking"}>
             <h2>{list.people}</h2>
             <ul>
-              {people?.map((person) => (
+              {finding.people.map((person) => (
                 <PersonRow key={person.id} person={person} open={open} />
               ))}
             </ul>
-            {people && !people.length && <p class="quiet nobody">{list.nobody}</p>}
+            <p class="quiet nobody" role="status">
+              {sayFinding(finding)}
+            </p>
           </section>
         )}
       </div>

@@ -1,4 +1,4 @@
-// What concerns the whole app: there is no network, or another version is ready.
+// What concerns the whole app: there is no network, the server is silent, or another version is ready.
 //
 // Invariant: it says what is so: how much waits to be sent is counted, not guessed.
 import { useSignal } from "@preact/signals";
@@ -37,7 +37,7 @@ export function Banner() {
     <div class="banner" data-banner="offline" role="status">
       <Icon name="cloud" size={18} />
       <span>
-        {say.banner}
+        {connection.isDeviceOnline.value ? say.silent : say.banner}
         {waiting > 0 && <b> {say.waiting(waiting)}</b>}
       </span>
     </div>

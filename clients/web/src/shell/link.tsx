@@ -12,8 +12,9 @@ export function Link() {
   const { connection: say } = words();
   const state = connection.state.value;
   const isCalm = connection.isCalm.value;
-  const isShown = isCalm ? "connected" : state.name;
-  const text = !isCalm && !connection.isDeviceOnline.value ? say.offline : say[isShown];
+  const isOffline = !connection.isDeviceOnline.value;
+  const isShown = isCalm ? "connected" : isOffline && state.name !== "closed" ? "waiting" : state.name;
+  const text = isOffline ? say.offline : say[isShown];
   const why = state.name === "closed" ? whyClosed(state.reason) : "";
   const over = state.name === "connected" ? say.over[state.transport as keyof typeof say.over] : undefined;
   return (

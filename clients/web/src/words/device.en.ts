@@ -9,10 +9,11 @@ export const device = {
   settings: {
     title: "Settings",
     theme: "Theme",
-    themes: { system: "As the system", light: "Light", dark: "Dark" },
+    themes: { system: "System", light: "Light", dark: "Dark" },
     language: "Language",
     guest: "Guest",
-    guestHint: "A guest's name comes with the visit, and what was said stays. With an account of your own it is yours on any device.",
+    guestHint:
+      "You are here under a guest's name; what you have said stays. With an account your conversations are with you on any device.",
     signOut: "Sign out",
     profile: "Profile",
     name: "Name",
@@ -20,7 +21,7 @@ export const device = {
     email: "E-mail",
     emailHint: "Only administrators see it.",
     password: "Password",
-    oldPassword: "Present password",
+    oldPassword: "Current password",
     newPassword: "New password",
     changePassword: "Change password",
     passwordChanged: "Password changed. Every other device is signed out.",
@@ -36,8 +37,8 @@ export const device = {
     notificationsHint: "For direct messages and mentions, while this page is in the background.",
     on: "On",
     off: "Off",
-    blocked: "The browser forbids them for this page. Allow them in its settings.",
-    unsupported: "This browser has none.",
+    blocked: "The browser blocks notifications from this page. Allow them in its settings.",
+    unsupported: "This browser cannot show notifications.",
     limits: "Limits",
     limit: {
       messages: "Messages a day",
@@ -64,6 +65,7 @@ export const device = {
   },
   offline: {
     banner: "You are offline. This is what was here last; what you write is sent later.",
+    silent: "The server does not answer. This is what was here last; what you write is sent later.",
     waiting: (n: number) => count(n, { one: `${n} message waits to be sent`, other: `${n} messages wait to be sent` }),
     update: "A new version is ready",
     reload: "Reload",

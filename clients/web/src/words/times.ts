@@ -17,7 +17,9 @@ export class Times {
   constructor(language: string, words: Pick<Words, "today" | "yesterday">) {
     const format = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(language, options);
     this.#words = words;
-    this.#clock = format({ hour: "2-digit", minute: "2-digit" });
+    // "7:05 PM", and "07:05" where the day has 24 hours.
+    const isHalved = format({ hour: "numeric" }).resolvedOptions().hour12;
+    this.#clock = format({ hour: isHalved ? "numeric" : "2-digit", minute: "2-digit" });
     this.#weekday = format({ weekday: "short" });
     this.#date = format({ day: "numeric", month: "long", weekday: "long" });
     this.#dateOfYear = format({ day: "numeric", month: "long", year: "numeric" });
@@ -25,7 +27,7 @@ export class Times {
     this.#full = format({ dateStyle: "full", timeStyle: "medium" });
   }
 
-  /** "03:54". */
+  /** "3:54 PM", "15:54". */
   clock(ms: number): string {
     return this.#clock.format(ms);
   }
@@ -47,7 +49,7 @@ export class Times {
     return (days < 7 ? this.#weekday : this.#short).format(ms);
   }
 
-  /** In a sentence: "today at 03:54" without the "at". */
+  /** In a sentence: "today, 3:54 PM". */
   seen(ms: number, now: number): string {
     const days = daysBetween(ms, now);
     return days <= 1 ? `${this.day(ms, now).toLocaleLowerCase()}, ${this.clock(ms)}` : this.#short.format(ms);
