@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -24,17 +25,23 @@ pub struct Http {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Null when the body is no JSON.
-    pub body: Value,
+    /// As it came: reading it would take from the processor that the server is measured on.
+    body: Bytes,
 }
 
 impl Answer {
-    /// The body of a good answer.
-    pub fn ok(self) -> Result<Value> {
+    /// Whether it is a good one, with a body.
+    pub fn good(&self) -> Result<()> {
         match self.status {
-            200..=299 => Ok(self.body),
-            status => Err(Error::Protocol(format!("status {status}: {}", self.body))),
+            200..=299 if !self.body.is_empty() => Ok(()),
+            status => Err(Error::Protocol(format!("status {status}: {}", String::from_utf8_lossy(&self.body)))),
         }
+    }
+
+    /// The body of a good answer; null when it is no JSON.
+    pub fn ok(self) -> Result<Value> {
+        self.good()?;
+        Ok(serde_json::from_slice(&self.body).unwrap_or_default())
     }
 }
 
@@ -69,7 +76,7 @@ impl Http {
         let response = request.send().await.map_err(broken)?;
         let status = response.status().as_u16();
         let body = response.bytes().await.map_err(broken)?;
-        Ok(Answer { status, body: serde_json::from_slice(&body).unwrap_or_default() })
+        Ok(Answer { status, body })
     }
 }
 

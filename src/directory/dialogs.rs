@@ -6,7 +6,7 @@ use super::Directory;
 use super::followed::repeated;
 use super::members::{Member, MemberRole};
 use super::people::like;
-use super::sql::{DirectoryError, Row, Tx, assembled, places, sql};
+use super::sql::{Columns, DirectoryError, Row, Tx, assembled, places, sql};
 
 /// What a dialog is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
@@ -53,6 +53,9 @@ pub struct DialogChange {
     /// Its picture; `Some(None)`: none.
     pub avatar: Option<Option<String>>,
 }
+
+/// Members added by one statement.
+const MEMBERS: usize = 100;
 
 impl DialogKind {
     /// Its name in the table and in answers.
@@ -117,8 +120,8 @@ impl Directory {
             .bind(&dialog.created_by)
             .bind(dialog.created_ms);
         tx.run(statement).await?;
-        for (user, role) in members {
-            tx.run(super::members::insert(&dialog.id, user, *role, dialog.created_ms)).await?;
+        for members in members.chunks(MEMBERS) {
+            tx.run(super::members::insert_all(&dialog.id, members, dialog.created_ms)).await?;
         }
         tx.commit().await
     }
@@ -127,6 +130,26 @@ impl Directory {
 /// A dialog with one membership of it.
 const BOTH: &str = "SELECT d.*, m.dialog_id, m.user_id, m.role, m.joined_ms, m.archived, m.muted_until_ms, m.pinned_ms, \
      m.hidden_until FROM members m JOIN dialogs d ON d.id = m.dialog_id";
+/// What of it is read.
+const BOTH_COLUMNS: Columns = &[
+    "id",
+    "kind",
+    "mode",
+    "title",
+    "about",
+    "avatar",
+    "pair",
+    "created_by",
+    "created_ms",
+    "dialog_id",
+    "user_id",
+    "role",
+    "joined_ms",
+    "archived",
+    "muted_until_ms",
+    "pinned_ms",
+    "hidden_until",
+];
 
 impl Directory {
     /// The dialog of two users, in any order.
@@ -234,7 +257,8 @@ impl Directory {
     }
 
     async fn both(&self, statement: super::sql::Statement) -> Result<Vec<(Dialog, Member)>, DirectoryError> {
-        self.db.all(statement).await?.iter().map(|row| Ok((Dialog::of(row)?, Member::of(row)?))).collect()
+        let rows = self.db.gather(BOTH_COLUMNS, statement).await?;
+        rows.iter().map(|row| Ok((Dialog::of(row)?, Member::of(row)?))).collect()
     }
 
     /// A user's direct dialogs with those whose login or a word of whose name begins with `word`, in lower case.
@@ -258,7 +282,8 @@ impl Directory {
             "SELECT dialog_id, COUNT(*) AS members FROM members WHERE dialog_id IN ({}) GROUP BY dialog_id",
             places(1, dialogs.len())
         );
-        let rows = self.db.all(assembled(text).bind_all(dialogs.iter().copied())).await?;
+        let statement = assembled(text).bind_all(dialogs.iter().copied());
+        let rows = self.db.gather(&["dialog_id", "members"], statement).await?;
         rows.iter().map(|row| Ok((row.text("dialog_id")?, row.count("members")?))).collect()
     }
 }

@@ -129,7 +129,7 @@ impl Directory {
             let statement = wanted.iter().fold(assembled(text), |statement, wanted| {
                 statement.bind(&wanted.user_id).bind(&wanted.dialog_id).bind(wanted.offset)
             });
-            for row in self.db.all(statement).await? {
+            for row in self.db.gather(&["user_id", "dialog_id", "mentions"], statement).await? {
                 counts.insert((row.text("user_id")?, row.text("dialog_id")?), row.count("mentions")?);
             }
         }

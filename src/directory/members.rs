@@ -104,12 +104,20 @@ impl Member {
 }
 
 pub(super) fn insert(dialog: &str, user: &str, role: MemberRole, now_ms: u64) -> Statement {
-    sql("INSERT INTO members (dialog_id, user_id, role, joined_ms, archived, muted_until_ms, pinned_ms, hidden_until) \
-         VALUES ($1, $2, $3, $4, 0, 0, 0, 0)")
-    .bind(dialog)
-    .bind(user)
-    .bind(role.name())
-    .bind(now_ms)
+    insert_all(dialog, &[(user, role)], now_ms)
+}
+
+/// Members of a dialog, at least one, by one statement.
+pub(super) fn insert_all(dialog: &str, members: &[(impl AsRef<str>, MemberRole)], now_ms: u64) -> Statement {
+    let rows: Vec<_> =
+        (0..members.len()).map(|row| format!("($1, ${}, ${}, $2, 0, 0, 0, 0)", 2 * row + 3, 2 * row + 4)).collect();
+    let text = format!(
+        "INSERT INTO members (dialog_id, user_id, role, joined_ms, archived, muted_until_ms, pinned_ms, hidden_until) \
+         VALUES {}",
+        rows.join(", ")
+    );
+    let statement = assembled(text).bind(dialog).bind(now_ms);
+    members.iter().fold(statement, |statement, (user, role)| statement.bind(user.as_ref()).bind(role.name()))
 }
 
 impl Directory {
@@ -118,7 +126,7 @@ impl Directory {
     pub async fn roles(&self, dialog: &str) -> Result<Vec<(String, MemberRole)>, DirectoryError> {
         let rows = sql("SELECT m.user_id, m.role, d.pair FROM members m JOIN dialogs d ON d.id = m.dialog_id \
              WHERE m.dialog_id = $1");
-        let rows = self.db.all(rows.bind(dialog)).await?;
+        let rows = self.db.gather(&["user_id", "role", "pair"], rows.bind(dialog)).await?;
         let pair = rows.first().map(|row| row.maybe_text("pair")).transpose()?.flatten();
         let blocked = match pair.as_deref().and_then(|pair| pair.split_once(' ')) {
             Some((a, b)) => self.is_blocked(a, b).await?,

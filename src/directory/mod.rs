@@ -22,6 +22,8 @@ mod members;
 mod migration;
 mod naming;
 mod people;
+mod readers;
+mod row;
 mod sql;
 mod uploads;
 mod users;

@@ -9,13 +9,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgRow, Postgres};
-use sqlx::sqlite::{
-    Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, Row as _, SqlSafeStr, SqlStr, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr, Transaction};
 
 pub use super::error::DirectoryError;
+use super::readers::Readers;
+use super::row;
+pub use super::row::{Columns, Row};
 
 /// Connections that only read, to SQLite.
 const READERS: u32 = 4;
@@ -151,67 +152,13 @@ impl Statement {
     }
 }
 
-/// One row of an answer.
-#[derive(Debug)]
-pub enum Row {
-    /// From SQLite.
-    Sqlite(SqliteRow),
-    /// From PostgreSQL.
-    Postgres(PgRow),
-}
-
-impl Row {
-    fn get<T>(&self, column: &str) -> Result<T, DirectoryError>
-    where
-        T: for<'r> sqlx::Decode<'r, Sqlite>
-            + sqlx::Type<Sqlite>
-            + for<'r> sqlx::Decode<'r, Postgres>
-            + sqlx::Type<Postgres>,
-    {
-        Ok(match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
-        })
-    }
-
-    /// A number that is there.
-    pub fn int(&self, column: &str) -> Result<i64, DirectoryError> {
-        self.get(column)
-    }
-
-    /// A number that is there and not negative: a time, an offset, a size, a count.
-    pub fn count(&self, column: &str) -> Result<u64, DirectoryError> {
-        Ok(u64::try_from(self.int(column)?).unwrap_or(0))
-    }
-
-    /// A number that may be absent.
-    pub fn maybe_count(&self, column: &str) -> Result<Option<u64>, DirectoryError> {
-        Ok(self.get::<Option<i64>>(column)?.map(|value| u64::try_from(value).unwrap_or(0)))
-    }
-
-    /// Zero or one.
-    pub fn flag(&self, column: &str) -> Result<bool, DirectoryError> {
-        Ok(self.int(column)? != 0)
-    }
-
-    /// A text that is there.
-    pub fn text(&self, column: &str) -> Result<String, DirectoryError> {
-        self.get(column)
-    }
-
-    /// A text that may be absent.
-    pub fn maybe_text(&self, column: &str) -> Result<Option<String>, DirectoryError> {
-        self.get(column)
-    }
-}
-
 /// The connections.
 #[derive(Debug, Clone)]
 pub enum Db {
     /// A file in the data directory.
     Sqlite {
         /// Many who read.
-        readers: SqlitePool,
+        readers: Readers,
         /// The one who writes.
         writer: SqlitePool,
     },
@@ -235,9 +182,10 @@ impl Db {
             .busy_timeout(ACQUIRE)
             .pragma("cache_size", "-16384")
             .pragma("temp_store", "memory");
-        let pool = |count| SqlitePoolOptions::new().max_connections(count).acquire_timeout(ACQUIRE).idle_timeout(None);
-        let writer = pool(1).connect_with(options.clone()).await?;
-        let readers = pool(READERS).connect_with(options.pragma("query_only", "1")).await?;
+        // A file does not go away between two questions: to try the connection first would cost as much as the question.
+        let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(ACQUIRE).test_before_acquire(false);
+        let writer = pool.idle_timeout(None).max_lifetime(None).connect_with(options.clone()).await?;
+        let readers = Readers::open(options.pragma("query_only", "1"), READERS, ACQUIRE).await?;
         Ok(Self::Sqlite { readers, writer })
     }
 
@@ -257,7 +205,7 @@ impl Db {
     pub async fn all(&self, statement: Statement) -> Result<Vec<Row>, DirectoryError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => {
-                statement.sqlite().fetch_all(readers).await?.into_iter().map(Row::Sqlite).collect()
+                readers.all(statement.sqlite()).await?.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(pool) => {
                 statement.postgres().fetch_all(pool).await?.into_iter().map(Row::Postgres).collect()
@@ -265,10 +213,22 @@ impl Db {
         })
     }
 
+    /// Every row, in no order; `columns` are all that the statement asks for. For questions with many small rows that are
+    /// asked often: SQLite's thread hands over rows one by one, and each wakes whoever waits for them.
+    pub async fn gather(&self, columns: Columns, statement: Statement) -> Result<Vec<Row>, DirectoryError> {
+        let Self::Sqlite { readers, .. } = self else { return self.all(statement).await };
+        let Statement { sql, values } = statement;
+        let together = Statement { sql: row::together(columns, sql.as_str()), values };
+        match readers.one(together.sqlite()).await? {
+            Some(answer) => row::apart(columns, &answer),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// The first row, if there is one.
     pub async fn one(&self, statement: Statement) -> Result<Option<Row>, DirectoryError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => statement.sqlite().fetch_optional(readers).await?.map(Row::Sqlite),
+            Self::Sqlite { readers, .. } => readers.one(statement.sqlite()).await?.map(Row::Sqlite),
             Self::Postgres(pool) => statement.postgres().fetch_optional(pool).await?.map(Row::Postgres),
         })
     }

@@ -217,6 +217,11 @@ impl Directory {
         let change = sql("UPDATE users SET name = $2, search = $3, changed_ms = $4 WHERE id = $1 AND name <> $2 \
              AND state <> 'deleted' AND origin <> 'account'");
         let change = change.bind(&user.id).bind(&user.name).bind(user.search()).bind(user.created_ms);
+        // Most come again and again as they were, and reading does not wait for the one who writes.
+        let as_it_was = sql("SELECT 1 AS x FROM users WHERE id = $1 AND ($3 = 0 OR name = $2)");
+        if self.db.one(as_it_was.bind(&user.id).bind(&user.name).bind(rename)).await?.is_some() {
+            return Ok(false);
+        }
         let mut tx = self.db.begin().await?;
         let is_renamed = rename && tx.run(change).await? > 0;
         if is_renamed || tx.run(insert(user, "ON CONFLICT (id) DO NOTHING")).await? > 0 {

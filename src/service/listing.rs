@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 
 use super::page::{self, List, Page};
 use super::shelf::Kept;
-use super::view::{DialogView, activity_ms, is_listed};
+use super::view::{self, DialogView, activity_ms, is_listed};
 use super::{Caller, Service, ServiceError};
 use crate::broker::Broker;
 use crate::directory::DialogKind;
@@ -65,12 +65,17 @@ impl Service {
                 && found.as_ref().is_none_or(|found| found.has(kept))
         };
         let broker = self.broker.clone();
-        // The order is found by looking at each: too long for a thread that serves others, if they are many.
-        let first = super::blocking(move || first(&broker, &shelf, is_wanted, after.as_ref(), limit + 1)).await?;
-        let page = Page::cut(first, limit, list, |(key, _)| key.clone());
-        let next = page.next;
-        let kept = page.items.into_iter().map(|(_, kept)| kept).collect();
-        Ok(Page { items: self.views(kept).await?, next })
+        // The order is found by looking at each, which is too long for a thread that serves others, if they are many; and
+        // what the journal has not in memory it reads.
+        let look = move || {
+            let first = first(&broker, &shelf, is_wanted, after.as_ref(), limit + 1);
+            let (keys, mut kept): (Vec<_>, Vec<_>) = first.into_iter().unzip();
+            kept.truncate(limit);
+            (keys, view::look(&broker, kept))
+        };
+        let (keys, looked) = super::blocking(look).await?;
+        let next = Page::cut(keys, limit, list, Key::clone).next;
+        Ok(Page { items: self.seen(looked).await?, next })
     }
 
     async fn found(&self, me: &str, query: Option<&str>) -> Result<Option<Found>, ServiceError> {

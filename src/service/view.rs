@@ -101,11 +101,24 @@ struct Standing {
     marker: Marker,
 }
 
+/// Dialogs as their members keep them, with what the journal says of them now.
+pub(super) struct Looked {
+    kept: Vec<Arc<Kept>>,
+    standing: Vec<Standing>,
+    /// The newest message of each dialog that shows one.
+    newest: HashMap<String, Option<MessageView>>,
+}
+
 impl Service {
     /// How dialogs look to those who keep them, in the order asked for.
     pub(super) async fn views(&self, kept: Vec<Arc<Kept>>) -> Result<Vec<DialogView>, ServiceError> {
-        let (broker, asked) = (self.broker.clone(), kept.clone());
-        let (standing, newest) = super::blocking(move || journal(&broker, &asked)).await?;
+        let broker = self.broker.clone();
+        self.seen(super::blocking(move || look(&broker, kept)).await?).await
+    }
+
+    /// What was looked at, with what the directory says of it.
+    pub(super) async fn seen(&self, looked: Looked) -> Result<Vec<DialogView>, ServiceError> {
+        let Looked { kept, standing, newest } = looked;
         let dialogs: HashSet<&str> = kept.iter().map(|kept| &*kept.dialog.id).collect();
         let dialogs: Vec<&str> = dialogs.into_iter().collect();
         let unread = kept.iter().zip(&standing).filter(|(_, standing)| standing.unread() > 0);
@@ -178,7 +191,8 @@ impl Standing {
     }
 }
 
-fn journal(broker: &Broker, kept: &[Arc<Kept>]) -> (Vec<Standing>, HashMap<String, Option<MessageView>>) {
+/// Asks the journal. Blocks.
+pub(super) fn look(broker: &Broker, kept: Vec<Arc<Kept>>) -> Looked {
     let mut messages = HashMap::new();
     let standing = kept.iter().map(|kept| {
         let Some(room) = kept.room else { return Standing { bounds: NOTHING, marker: Marker::default() } };
@@ -188,7 +202,7 @@ fn journal(broker: &Broker, kept: &[Arc<Kept>]) -> (Vec<Standing>, HashMap<Strin
         }
         Standing { bounds, marker: broker.marker(room, &kept.member.user_id) }
     });
-    (standing.collect(), messages)
+    Looked { standing: standing.collect(), newest: messages, kept }
 }
 
 /// Whether a dialog is in its member's list: one that was put away comes back with what is said next.

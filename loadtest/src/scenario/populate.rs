@@ -1,6 +1,8 @@
-//! Makes a town: users, groups between them, and messages in those, by the same ways that people use.
+//! Makes a town: users, groups between them, and messages in those, by the same ways that people use; or takes the one
+//! that was made in the same directory before.
 
 use std::cell::Cell;
+use std::path::Path;
 use std::rc::Rc;
 
 use indicatif::ProgressBar;
@@ -8,12 +10,13 @@ use konvert_protocol::v1::{self, server_frame};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::bench::Bench;
 use crate::client::Connection;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, setup};
 use crate::http::Http;
 use crate::options::Rest;
 
@@ -25,6 +28,20 @@ const IN_FLIGHT: usize = 256;
 const PUBLISHERS: usize = 4;
 /// Members of a group beside the one who makes it.
 const OTHERS: usize = 4;
+
+/// What is remembered of a town, beside the server's data.
+const FILE: &str = "town.json";
+
+/// What is remembered: by which options it was made, and what came of it.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    users: usize,
+    dialogs: usize,
+    busy_dialogs: usize,
+    messages: u64,
+    seed: u64,
+    made: Vec<(String, usize)>,
+}
 
 /// What was made.
 pub struct Town {
@@ -41,9 +58,34 @@ fn user(number: usize) -> String {
     format!("town-{number}")
 }
 
-/// Makes the town that `options` describe.
-pub async fn populate(bench: &Bench, http: &Http, options: &Rest, seed: u64) -> Result<Town> {
+/// The number of the user who is in as many groups as was asked for.
+const BUSY: usize = 0;
+
+/// The town that `options` describe, and whether it was made just now. In a directory that is kept it is made once.
+pub async fn town(bench: &Bench, dir: Option<&Path>, options: &Rest, seed: u64) -> Result<(Town, bool)> {
+    let file = dir.filter(|_| bench.server.is_some()).map(|dir| dir.join(FILE));
     let tokens = (0..options.users).map(|number| bench.target.tokens.of(&user(number))).collect::<Result<Vec<_>>>()?;
+    let Rest { users, dialogs, busy_dialogs, messages, .. } = *options;
+    if let Some(file) = file.as_deref().filter(|file| file.is_file()) {
+        let memory: Memory = serde_json::from_slice(&std::fs::read(file)?)
+            .map_err(|error| setup(format!("{}: {error}", file.display())))?;
+        let is_it = (memory.users, memory.dialogs, memory.busy_dialogs, memory.messages, memory.seed)
+            == (users, dialogs, busy_dialogs, messages, seed);
+        return match is_it {
+            true => Ok((Town { tokens, dialogs: memory.made, busy: BUSY }, false)),
+            false => Err(setup(format!("{} is of a town made by other options; give another --dir", file.display()))),
+        };
+    }
+    let town = populate(bench, tokens, options, seed).await?;
+    if let Some(file) = file {
+        let memory = Memory { users, dialogs, busy_dialogs, messages, seed, made: town.dialogs.clone() };
+        std::fs::write(file, serde_json::to_vec(&memory).unwrap_or_default())?;
+    }
+    Ok((town, true))
+}
+
+async fn populate(bench: &Bench, tokens: Vec<String>, options: &Rest, seed: u64) -> Result<Town> {
+    let http = &Http::new(&bench.target)?;
     let tokens = Rc::new(tokens);
     let bar = bench.bar("users", options.users as u64);
     let come = |number: usize| {
@@ -56,13 +98,12 @@ pub async fn populate(bench: &Bench, http: &Http, options: &Rest, seed: u64) -> 
     many(options.users, &bar, come).await?;
 
     let mut random = SmallRng::seed_from_u64(seed);
-    let busy = 0;
     let plan: Vec<(usize, Vec<String>)> = (0..options.dialogs)
         .map(|number| {
             let maker = random.random_range(0..options.users);
             let mut others: Vec<usize> = (0..OTHERS).map(|_| random.random_range(0..options.users)).collect();
             if number < options.busy_dialogs {
-                others.push(busy);
+                others.push(BUSY);
             }
             others.sort_unstable();
             others.dedup();
@@ -97,7 +138,7 @@ pub async fn populate(bench: &Bench, http: &Http, options: &Rest, seed: u64) -> 
     }
     bar.finish_and_clear();
     let tokens = Rc::unwrap_or_clone(tokens);
-    Ok(Town { tokens, dialogs, busy })
+    Ok(Town { tokens, dialogs, busy: BUSY })
 }
 
 /// Does something `count` times, some of them at once; the results in any order.

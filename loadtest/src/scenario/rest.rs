@@ -1,9 +1,13 @@
 //! `rest`: lists, history pages and publishes over HTTP by a fixed schedule, in a town of many users and dialogs; then
 //! sockets beside a flood of sign-ins, which must not be felt there.
+//!
+//! What is measured is a server that was started after the town was made, and has come to rest: it has nothing of the town
+//! in memory but where rooms stand, so that nearly every list, page and publish is the first of its user or dialog. What the
+//! operating system keeps of the files stays warm.
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use konvert_protocol::v1::{self, server_frame};
 use rand::rngs::SmallRng;
@@ -12,10 +16,10 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::populate::{Town, populate};
+use super::populate::{self, Town};
 use crate::bench::Bench;
 use crate::client::subscribe;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, setup};
 use crate::figures::{Outcome, Unit};
 use crate::http::Http;
 use crate::options::{Common, Rest};
@@ -34,6 +38,10 @@ const SETTINGS: [&str; 4] = [
 const SOCKET_RATE: f64 = 100.0;
 /// Addresses that the flood of sign-ins comes from.
 const FLOOD_ADDRESSES: u16 = 512;
+/// The server is at rest when it used less than this share of a processor in so many looks on end, this far apart.
+const AT_REST: (f64, u32, Duration) = (0.05, 4, Duration::from_millis(500));
+/// How long it may take for that.
+const REST_WITHIN: Duration = Duration::from_secs(120);
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,19 +84,33 @@ struct Board {
 
 /// Runs `rest`.
 pub async fn rest(common: &Common, options: &Rest, seed: u64) -> Result<Outcome> {
-    let bench = Bench::prepare(common, &SETTINGS).await?;
-    let outcome = run(&bench, options, seed).await;
+    let mut bench = Bench::prepare(common, &SETTINGS).await?;
+    let outcome = run(&mut bench, common, options, seed).await;
     bench.stop().await?;
     outcome
 }
 
-async fn run(bench: &Bench, options: &Rest, seed: u64) -> Result<Outcome> {
-    let http = Http::new(&bench.target)?;
-    let town = Rc::new(populate(bench, &http, options, seed).await?);
+async fn run(bench: &mut Bench, common: &Common, options: &Rest, seed: u64) -> Result<Outcome> {
     let mut outcome = Outcome::new(format!(
         "{} requests/s over HTTP among {} users, {} dialogs, {} messages",
         options.rate, options.users, options.dialogs, options.messages
     ));
+    let begun = Instant::now();
+    let (town, is_new) = populate::town(bench, common.dir.as_deref(), options, seed).await?;
+    match bench.server.take_if(|_| is_new) {
+        Some(server) => {
+            outcome.add("populated_in", begun.elapsed().as_micros() as f64, Unit::Time);
+            server.stop().await?;
+            bench.restart().await?;
+        }
+        None if is_new => outcome.notes.push("The server is the one that the town was made on: it knows it.".into()),
+        None => {}
+    }
+    match at_rest(bench).await? {
+        Some(after) => outcome.add("at_rest_after", after.as_micros() as f64, Unit::Time),
+        None => outcome.notes.push("The server's process is not known: nobody waited for it to come to rest.".into()),
+    }
+    let (http, town) = (Http::new(&bench.target)?, Rc::new(town));
     let before = bench.usage()?;
     let board = mix(bench, &http, &town, options, seed).await?;
     let used = before.zip(bench.usage()?).map(|(before, after)| after.cpu_us() - before.cpu_us());
@@ -121,6 +143,23 @@ async fn run(bench: &Bench, options: &Rest, seed: u64) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// Waits until the server has put away what it had to; how long that took, if its process is known.
+async fn at_rest(bench: &Bench) -> Result<Option<Duration>> {
+    let (share, looks, apart) = AT_REST;
+    let (begun, mut quiet) = (Instant::now(), 0);
+    let Some(mut before) = bench.usage()? else { return Ok(None) };
+    while quiet < looks {
+        if begun.elapsed() > REST_WITHIN {
+            return Err(setup(format!("the server did not come to rest within {} s", REST_WITHIN.as_secs())));
+        }
+        tokio::time::sleep(apart).await;
+        let Some(now) = bench.usage()? else { return Ok(None) };
+        let is_quiet = now.cpu_us() - before.cpu_us() < share * apart.as_micros() as f64;
+        (quiet, before) = (if is_quiet { quiet + 1 } else { 0 }, now);
+    }
+    Ok(Some(begun.elapsed()))
+}
+
 /// Asks by the schedule, whatever the answers do.
 async fn mix(bench: &Bench, http: &Http, town: &Rc<Town>, options: &Rest, seed: u64) -> Result<Board> {
     let board = Rc::new(RefCell::new(Board::default()));
@@ -128,6 +167,8 @@ async fn mix(bench: &Bench, http: &Http, town: &Rc<Town>, options: &Rest, seed: 
     let timer = PreciseTimer::new()?;
     let schedule = Schedule::new(now_ns(), options.rate);
     let (count, mut tasks) = ((options.rate * options.seconds) as u64, JoinSet::new());
+    // A town may be asked again: what is said is new each time.
+    let run: u64 = rand::random();
     let bar = bench.bar("requests", count);
     for number in 0..count {
         let due_ns = schedule.due_ns(number);
@@ -135,7 +176,7 @@ async fn mix(bench: &Bench, http: &Http, town: &Rc<Town>, options: &Rest, seed: 
         let (kind, pick) = (Kind::of(random.random()), random.random::<u32>() as usize);
         let (http, town, board) = (http.clone(), Rc::clone(town), Rc::clone(&board));
         tasks.spawn_local(async move {
-            let answer = ask(&http, &town, kind, pick, number).await;
+            let answer = ask(&http, &town, kind, pick, (run, number)).await;
             let mut board = board.borrow_mut();
             match answer {
                 Ok(()) => board.latency[kind as usize].record_ns(now_ns() - due_ns),
@@ -153,7 +194,7 @@ async fn mix(bench: &Bench, http: &Http, town: &Rc<Town>, options: &Rest, seed: 
     Ok(board.take())
 }
 
-async fn ask(http: &Http, town: &Town, kind: Kind, pick: usize, number: u64) -> Result<()> {
+async fn ask(http: &Http, town: &Town, kind: Kind, pick: usize, (run, number): (u64, u64)) -> Result<()> {
     let (dialog, member) = &town.dialogs[pick % town.dialogs.len()];
     let token = &town.tokens[*member];
     let answer = match kind {
@@ -168,11 +209,11 @@ async fn ask(http: &Http, town: &Town, kind: Kind, pick: usize, number: u64) -> 
         }
         Kind::Publish => {
             let path = format!("/api/dialogs/{dialog}/messages");
-            let body = json!({"message_id": format!("rest-{number}"), "text": "Something new over HTTP."});
+            let body = json!({"message_id": format!("rest-{run}-{number}"), "text": "Something new over HTTP."});
             http.ask(Method::POST, &path, token, Some(&body)).await?
         }
     };
-    answer.ok().map(drop)
+    answer.good()
 }
 
 /// Delays from publish to delivery of one message at a time on the socket.
