@@ -46,7 +46,8 @@ test("who was put out of a group still reads what it was called, and finds back"
   await anna.ask("DELETE", `/api/dialogs/${group}/members/${boris.account.id}`);
   await expect(his.page.getByText("You cannot enter here")).toBeVisible();
   await expect(title).toHaveText("The boat");
-  await his.page.reload();
+  // One that he has never been in.
+  await his.goto(`/d/${await anna.group("The crew", [])}`);
   await expect(his.page.getByText("You cannot enter here")).toBeVisible();
   await expect(title).toHaveText("Conversation");
   await his.page.locator("main").getByRole("button", { name: "Back" }).click();

@@ -46,7 +46,9 @@ export function Head({ name, isDialog, conversation }: HeadProps) {
       <Face id={other?.id ?? name} name={title} avatar={other ? undefined : (known?.avatar ?? null)} isOnline={isOnline} mark={mark} />
       <div class="bar-title">
         <h1 dir="auto">{title}</h1>
-        <p class="doing">{chat.connection.isCalm.value ? conversation && <Doing name={name} conversation={conversation} /> : <Link />}</p>
+        {(conversation || !chat.connection.isCalm.value) && (
+          <p class="doing">{conversation && chat.connection.isCalm.value ? <Doing name={name} conversation={conversation} /> : <Link />}</p>
+        )}
       </div>
       {dialog && dialog.kind !== "direct" && (
         <button type="button" class="quiet-button" aria-label={groups.info} title={groups.info} onClick={() => (opened.value = dialog.id)}>
