@@ -35,7 +35,7 @@ const ACKS_BETWEEN_FAULTS: u64 = 50;
 /// They must come within this.
 const ACKS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Readers that lose no connection for this long have none to lose: they cannot come back.
-const DISCONNECT_SILENCE: Duration = Duration::from_secs(10);
+const DISCONNECT_SILENCE: Duration = Duration::from_secs(30);
 /// Size of the file system whose power is cut, bytes.
 const DISK_BYTES: u64 = 2 << 30;
 

@@ -20,11 +20,11 @@ use crate::client::Target;
 use crate::error::{Error, Result};
 
 /// Everybody must be attached within this.
-const ENTER_TIMEOUT: Duration = Duration::from_secs(30);
+const ENTER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Writers must have their outcomes within this.
 const SETTLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Readers that have not got everything and got nothing for this long are not going to.
-const SETTLE_SILENCE: Duration = Duration::from_secs(5);
+const SETTLE_SILENCE: Duration = Duration::from_secs(10);
 /// A check reads this many messages again that were read before: what was stored must not change.
 const OVERLAP: u64 = 5;
 const POLL: Duration = Duration::from_millis(5);

@@ -54,7 +54,7 @@ ssize_t pwrite64(int fd, const void *b, size_t n, off64_t o) { return fails(fd, 
 
 const ACKS_BEFORE: u64 = 500;
 const ACKS_TIMEOUT: Duration = Duration::from_secs(60);
-/// Acks on their way when the disk began to fail have arrived after this.
+/// Acks on their way when the disk began to fail have arrived when none came for this long.
 const GRACE: Duration = Duration::from_millis(500);
 const WATCH: Duration = Duration::from_secs(1);
 
@@ -116,8 +116,14 @@ async fn acks_after_failure(cast: &Cast, control: &Path, what: &str, invalid: &m
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    tokio::time::sleep(GRACE).await;
-    let before = cast.acks();
+    let mut before = cast.acks();
+    // A server that goes on acknowledging all the same is found out below.
+    while begun.elapsed() < ACKS_TIMEOUT {
+        tokio::time::sleep(GRACE).await;
+        if cast.acks() == std::mem::replace(&mut before, cast.acks()) {
+            break;
+        }
+    }
     tokio::time::sleep(WATCH).await;
     fs::remove_file(control)?;
     fs::remove_file(fired)?;
