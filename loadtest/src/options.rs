@@ -86,8 +86,8 @@ pub enum Scenario {
     Limit(Limit),
     /// How cost grows with connections, subscribers, rooms and messages, as curves.
     Curves(Curves),
-    /// Lists, history and publishes over HTTP in a town of many dialogs, and sockets beside a flood of sign-ins; with --dir the
-    /// town is made once and asked again.
+    /// Lists, history and publishes over HTTP in a town of many dialogs, just started and after everybody has looked once, and sockets
+    /// beside a flood of sign-ins; with --dir the town is made once and asked again.
     Rest(Rest),
     /// Kills, power cuts, disconnects, a full disk, failing writes, flipped bits: nothing acked may be lost.
     Torture(Torture),

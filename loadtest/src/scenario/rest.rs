@@ -1,14 +1,16 @@
 //! `rest`: lists, history pages and publishes over HTTP by a fixed schedule, in a town of many users and dialogs; then
 //! sockets beside a flood of sign-ins, which must not be felt there.
 //!
-//! What is measured is a server that was started after the town was made, and has come to rest: it has nothing of the town
-//! in memory but where rooms stand, so that nearly every list, page and publish is the first of its user or dialog. What the
-//! operating system keeps of the files stays warm.
+//! The schedule is run twice. First (`fresh_…`) on a server that was started after the town was made and has come to rest: it
+//! has nothing of the town in memory but where rooms stand, so that nearly every list, page and publish is the first of its
+//! user or dialog. Then, when everybody has looked at their list once, as they have in a server that has been up for a
+//! while. What the operating system keeps of the files is warm both times.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use futures_util::{StreamExt as _, stream};
 use konvert_protocol::v1::{self, server_frame};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -42,6 +44,11 @@ const FLOOD_ADDRESSES: u16 = 512;
 const AT_REST: (f64, u32, Duration) = (0.05, 4, Duration::from_millis(500));
 /// How long it may take for that.
 const REST_WITHIN: Duration = Duration::from_secs(120);
+/// Users who look at their lists at the same time, when all of them do so.
+const LOOKING: usize = 8;
+
+/// A list of dialogs.
+const LIST: &str = "/api/dialogs?limit=30";
 
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,23 +118,11 @@ async fn run(bench: &mut Bench, common: &Common, options: &Rest, seed: u64) -> R
         None => outcome.notes.push("The server's process is not known: nobody waited for it to come to rest.".into()),
     }
     let (http, town) = (Http::new(&bench.target)?, Rc::new(town));
-    let before = bench.usage()?;
-    let board = mix(bench, &http, &town, options, seed).await?;
-    let used = before.zip(bench.usage()?).map(|(before, after)| after.cpu_us() - before.cpu_us());
-    let mut asked = 0;
-    for kind in Kind::ALL {
-        let latency = &board.latency[kind as usize];
-        asked += latency.count();
-        outcome.quantiles(kind.name(), latency);
-    }
-    outcome.count("requests", asked);
-    outcome.count("failed", board.failed);
-    if let Some(used) = used {
-        outcome.add("cpu_per_request", used / asked.max(1) as f64, Unit::Time);
-    }
-    if board.failed > 0 {
-        outcome.invalid.push(format!("{} requests failed, one with: {}", board.failed, board.reason));
-    }
+    measure(bench, &http, &town, options, seed, ("fresh_", &mut outcome)).await?;
+    let begun = Instant::now();
+    everybody_looks(bench, &http, &town).await?;
+    outcome.add("everybody_looked_in", begun.elapsed().as_micros() as f64, Unit::Time);
+    let lists = measure(bench, &http, &town, options, seed ^ 2, ("", &mut outcome)).await?;
 
     let quiet = socket(bench, options.flood_seconds).await?;
     let flood = tokio::task::spawn_local(flood(neighbours(bench)?, options.sign_ins, options.flood_seconds + 2.0));
@@ -139,8 +134,50 @@ async fn run(bench: &mut Bench, common: &Common, options: &Rest, seed: u64) -> R
     outcome.add("flood_ratio", flooded.quantile_us(0.99) / quiet.quantile_us(0.99).max(1.0), Unit::Ratio);
     outcome.count("sign_ins_answered", answered);
     outcome.count("sign_ins_put_off", refused);
-    outcome.latency = Some(board.latency[Kind::List as usize].clone());
+    outcome.latency = Some(lists);
     Ok(outcome)
+}
+
+/// Runs the schedule once; its figures begin with the given word. Returns how long lists took.
+async fn measure(
+    bench: &Bench,
+    http: &Http,
+    town: &Rc<Town>,
+    options: &Rest,
+    seed: u64,
+    (prefix, outcome): (&str, &mut Outcome),
+) -> Result<Latency> {
+    let before = bench.usage()?;
+    let mut board = mix(bench, http, town, options, seed).await?;
+    let used = before.zip(bench.usage()?).map(|(before, after)| after.cpu_us() - before.cpu_us());
+    let mut asked = 0;
+    for kind in Kind::ALL {
+        let latency = &board.latency[kind as usize];
+        asked += latency.count();
+        outcome.quantiles(&format!("{prefix}{}", kind.name()), latency);
+    }
+    outcome.count(&format!("{prefix}requests"), asked);
+    outcome.count(&format!("{prefix}failed"), board.failed);
+    if let Some(used) = used {
+        outcome.add(&format!("{prefix}cpu_per_request"), used / asked.max(1) as f64, Unit::Time);
+    }
+    if board.failed > 0 {
+        outcome.invalid.push(format!("{} requests failed, one with: {}", board.failed, board.reason));
+    }
+    Ok(std::mem::take(&mut board.latency[Kind::List as usize]))
+}
+
+/// Has every user look at their list, a few at a time.
+async fn everybody_looks(bench: &Bench, http: &Http, town: &Rc<Town>) -> Result<()> {
+    let bar = bench.bar("everybody looks", town.tokens.len() as u64);
+    let looks = stream::iter(&town.tokens).map(|token| http.ask(Method::GET, LIST, token, None));
+    let mut looks = looks.buffer_unordered(LOOKING);
+    while let Some(answer) = looks.next().await {
+        answer?.good()?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(())
 }
 
 /// Waits until the server has put away what it had to; how long that took, if its process is known.
@@ -200,9 +237,9 @@ async fn ask(http: &Http, town: &Town, kind: Kind, pick: usize, (run, number): (
     let answer = match kind {
         Kind::List => {
             let token = &town.tokens[1 + pick % (town.tokens.len() - 1)];
-            http.ask(Method::GET, "/api/dialogs?limit=30", token, None).await?
+            http.ask(Method::GET, LIST, token, None).await?
         }
-        Kind::BusyList => http.ask(Method::GET, "/api/dialogs?limit=30", &town.tokens[town.busy], None).await?,
+        Kind::BusyList => http.ask(Method::GET, LIST, &town.tokens[town.busy], None).await?,
         Kind::History => {
             let path = format!("/api/dialogs/{dialog}/messages?direction=backward&limit=50");
             http.ask(Method::GET, &path, token, None).await?
