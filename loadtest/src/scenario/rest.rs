@@ -156,10 +156,10 @@ async fn measure(
         asked += latency.count();
         outcome.quantiles(&format!("{prefix}{}", kind.name()), latency);
     }
-    outcome.count(&format!("{prefix}requests"), asked);
-    outcome.count(&format!("{prefix}failed"), board.failed);
+    outcome.count(format!("{prefix}requests"), asked);
+    outcome.count(format!("{prefix}failed"), board.failed);
     if let Some(used) = used {
-        outcome.add(&format!("{prefix}cpu_per_request"), used / asked.max(1) as f64, Unit::Time);
+        outcome.add(format!("{prefix}cpu_per_request"), used / asked.max(1) as f64, Unit::Time);
     }
     if board.failed > 0 {
         outcome.invalid.push(format!("{} requests failed, one with: {}", board.failed, board.reason));
