@@ -16,7 +16,7 @@ use crate::server::Server;
 use crate::user::{DEADLINE, User, mint, publish};
 
 /// Waits for the change of a resource that fits. Nothing else would tell of it later.
-async fn at_once(user: &mut User, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
+async fn hears(user: &mut User, path: &str, fits: impl Fn(&Value) -> bool) -> Value {
     let told = tokio::time::timeout(DEADLINE, changed(user, path, fits)).await;
     told.unwrap_or_else(|_| panic!("{path} is not told in time"))
 }
@@ -75,7 +75,7 @@ async fn another_name_and_picture_reach_everybody_who_shows_them() {
     ] {
         ann.patch("/api/auth/me", patch).await.ok();
         for (who, live, path) in &mut watching {
-            let told = at_once(live, path, |view| view["user"][field] == value).await;
+            let told = hears(live, path, |view| view["user"][field] == value).await;
             assert_eq!(told, who.get(path).await.ok());
         }
     }
@@ -95,13 +95,13 @@ async fn a_name_that_others_vouch_for_is_told_as_well() {
     let mut live = User::watch(&server, ann.token()).await;
     // It comes with the next request.
     shop.with_token(&token("The shop")).get("/api/auth/me").await.ok();
-    at_once(&mut live, &dialog, |view| view["user"]["name"] == "The shop").await;
+    hears(&mut live, &dialog, |view| view["user"]["name"] == "The shop").await;
     let program = program(&server, &["tokens"], "*").await;
     let vouched = |name: &str| json!({"user": "crm-1", "name": name, "about": ""});
     program.post("/api/server/users", vouched("One")).await.ok();
     let dialog = format!("/api/dialogs/{}", direct(&ann, &ann.called("crm-1")).await);
     program.post("/api/server/users", vouched("Uno")).await.ok();
-    at_once(&mut live, &dialog, |view| view["user"]["name"] == "Uno").await;
+    hears(&mut live, &dialog, |view| view["user"]["name"] == "Uno").await;
 }
 
 /// A token says how its user was called when it was made.
@@ -204,10 +204,10 @@ async fn a_dialog_put_away_stays_away() {
     let path = format!("/api/dialogs/{dialog}");
     let mut live = User::watch(&server, bob.token()).await;
     bob.post(&format!("{path}/leave"), Value::Null).await.ok();
-    at_once(&mut live, &path, Value::is_null).await;
+    hears(&mut live, &path, Value::is_null).await;
     ann.patch("/api/auth/me", json!({"name": "Ann Arbor"})).await.ok();
     // Dialogs come behind contacts, and this one before that of the next.
-    at_once(&mut live, &contact(&ann), |view| view["user"]["name"] == "Ann Arbor").await;
+    hears(&mut live, &contact(&ann), |view| view["user"]["name"] == "Ann Arbor").await;
     let carl = Api::sign_up(&server, "carl").await;
     let last = format!("/api/dialogs/{}", direct(&carl, &bob).await);
     carl.patch("/api/auth/me", json!({"name": "Carl"})).await.ok();
@@ -219,7 +219,7 @@ async fn a_dialog_put_away_stays_away() {
         }
     }
     assert_eq!(direct(&bob, &ann).await, dialog);
-    at_once(&mut live, &path, |view| view["user"]["name"] == "Ann Arbor").await;
+    hears(&mut live, &path, |view| view["user"]["name"] == "Ann Arbor").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -239,21 +239,21 @@ async fn the_end_of_an_account_is_told() {
     let _still_connected = User::watch(&server, ann.token()).await;
     ann.ask(Method::DELETE, "/api/auth/me", Some(json!({"password": PASSWORD}))).await.ok();
 
-    at_once(&mut of_friend, &contact(&ann), Value::is_null).await;
-    at_once(&mut of_asked, &contact(&ann), Value::is_null).await;
+    hears(&mut of_friend, &contact(&ann), Value::is_null).await;
+    hears(&mut of_asked, &contact(&ann), Value::is_null).await;
     friend.get(&contact(&ann)).await.refused(404, "not_found");
     let direct_path = format!("/api/dialogs/{dialog}");
     // That they are there no more may be told before that they have left.
     let has_left = |view: &Value| view["user"]["name"] == "" && view["member_count"] == 1;
-    let told = at_once(&mut of_partner, &direct_path, has_left).await;
+    let told = hears(&mut of_partner, &direct_path, has_left).await;
     assert_eq!(told["last_message"]["sender_name"], "");
     assert_eq!(told["user"]["online"], false, "nothing tells later that they went");
     assert_eq!(told, partner.get(&direct_path).await.ok());
-    at_once(&mut of_member, &format!("{path}/members/{}", ann.user), Value::is_null).await;
+    hears(&mut of_member, &format!("{path}/members/{}", ann.user), Value::is_null).await;
     let members = member.get(&format!("{path}/members")).await.ok();
     let owner = members["items"].as_array().expect("items").iter().find(|one| one["role"] == "owner");
     let heir = &owner.expect("somebody owns it")["user"]["id"];
     let of_heir = format!("{path}/members/{}", heir.as_str().expect("an id"));
-    at_once(&mut of_member, &of_heir, |view| view["role"] == "owner" && view["user"]["id"] == *heir).await;
-    at_once(&mut of_member, &path, |view| view["member_count"] == 2).await;
+    hears(&mut of_member, &of_heir, |view| view["role"] == "owner" && view["user"]["id"] == *heir).await;
+    hears(&mut of_member, &path, |view| view["member_count"] == 2).await;
 }
